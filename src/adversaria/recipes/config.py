@@ -1,0 +1,414 @@
+"""The configuration tree: frozen, typed, complete.
+
+A recipe is a value. It is the Python API (`recipes.GAN(...)`), the file `recipe.json` of a run, a YAML or TOML file,
+and the flags of the command line, all checked by the same types. Nothing here imports torch; `assemble` turns a
+recipe into objects.
+
+Where a field admits several kinds (an objective, a prior), each kind is a type, told apart by its field `kind`; the
+name of the kind alone stands for that kind with its defaults: `objective="hinge"`.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, PositiveInt
+
+
+class Config(BaseModel):
+    """A part of a recipe. Immutable; unknown fields are errors; no NaN or infinity."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        validate_default=True,
+        allow_inf_nan=False,
+    )
+
+
+def _kind_alone(value: Any) -> Any:
+    return {"kind": value} if isinstance(value, str) else value
+
+
+def _one_or_many(value: Any) -> Any:
+    return [value] if isinstance(value, str | dict | Config) else value
+
+
+OneOf = (BeforeValidator(_kind_alone), Discriminator("kind"))
+"""Marks a union of kinds: `Annotated[A | B, *OneOf]`."""
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+
+
+# --- data ------------------------------------------------------------------------------------------------------
+
+
+class Images(Config):
+    """Images from a file, a folder, or a data set known by name."""
+
+    kind: Literal["images"] = "images"
+    source: str
+    """Path, or one of: digits, mnist, fashion-mnist, cifar10."""
+    resolution: PositiveInt | None = None
+    """Side in pixels: resize the shorter side with antialiasing, then crop the centre. None: as the files are."""
+    channels: Literal["gray", "rgb"] | None = None
+    """Convert to gray or RGB. None: gray if every image is gray, else RGB."""
+    held_out: Share = 0.1
+    """Share never trained on, kept for measuring; a data set with a test part of its own uses that instead."""
+    flip: bool = False
+    """Mirror each training image left to right with probability one half."""
+
+
+class Grid25(Config):
+    """Twenty-five Gaussians on the grid {−2..2}², σ 0.05."""
+
+    kind: Literal["grid25"] = "grid25"
+    scaled: bool = False
+    """Spacing 2 and σ 0.05, all divided by 2.828 (as in Gulrajani's toy experiments)."""
+
+
+class Ring8(Config):
+    """Eight Gaussians on a ring of radius 2, σ 0.02, all divided by 1.414."""
+
+    kind: Literal["ring8"] = "ring8"
+
+
+class Mixture1D(Config):
+    """Four Gaussians on the line."""
+
+    kind: Literal["mixture1d"] = "mixture1d"
+
+
+class SwissRoll(Config):
+    """The swiss roll in the plane."""
+
+    kind: Literal["swiss-roll"] = "swiss-roll"
+
+
+def _source_alone(value: Any) -> Any:
+    kinds = ("grid25", "ring8", "mixture1d", "swiss-roll")
+    if isinstance(value, str):
+        return {"kind": value} if value in kinds else {"kind": "images", "source": value}
+    return value
+
+
+Toy = Grid25 | Ring8 | Mixture1D | SwissRoll
+Data = Annotated[Images | Toy, BeforeValidator(_source_alone), Discriminator("kind")]
+"""Real samples. A string alone is a toy law's kind, or the source of images."""
+
+
+# --- priors ----------------------------------------------------------------------------------------------------
+
+
+class Normal(Config):
+    """z ~ N(0, I)."""
+
+    kind: Literal["normal"] = "normal"
+    dim: PositiveInt = 64
+    """Dimension d of the latent."""
+
+
+class Uniform(Config):
+    """z ~ U(−1, 1)^d."""
+
+    kind: Literal["uniform"] = "uniform"
+    dim: PositiveInt = 64
+    """Dimension d of the latent."""
+
+
+class Sphere(Config):
+    """z uniform on the sphere of radius √d."""
+
+    kind: Literal["sphere"] = "sphere"
+    dim: PositiveInt = 64
+    """Dimension d of the latent, at least 2."""
+
+
+Prior = Annotated[Normal | Uniform | Sphere, *OneOf]
+
+
+# --- networks --------------------------------------------------------------------------------------------------
+
+
+class MLPGenerator(Config):
+    """Fully connected generator."""
+
+    kind: Literal["mlp"] = "mlp"
+    width: PositiveInt = 128
+    """Units in each hidden layer."""
+    depth: PositiveInt = 3
+    """Hidden layers."""
+
+
+class MLPCritic(Config):
+    """Fully connected critic."""
+
+    kind: Literal["mlp"] = "mlp"
+    width: PositiveInt = 128
+    """Units in each hidden layer."""
+    depth: PositiveInt = 3
+    """Hidden layers."""
+    normalisation: Literal["none", "spectral"] = "none"
+    """Spectral normalisation bounds each layer's Lipschitz constant by 1."""
+
+
+class DCGANGenerator(Config):
+    """Transposed convolutions with batch normalisation; sides 8, 16, 32, 64, 128 and 28."""
+
+    kind: Literal["dcgan"] = "dcgan"
+    width: PositiveInt = 32
+    """Channels at the finest hidden resolution; doubled at each coarser one, to at most 8 times."""
+
+
+class DCGANCritic(Config):
+    """Strided convolutions; sides 8, 16, 32, 64, 128 and 28."""
+
+    kind: Literal["dcgan"] = "dcgan"
+    width: PositiveInt = 32
+    """Channels at the finest hidden resolution; doubled at each coarser one, to at most 8 times."""
+    normalisation: Literal["none", "batch", "spectral"] = "none"
+    """Batch normalisation couples the samples of a batch, so it cannot be combined with gradient penalties."""
+
+
+Generator = Annotated[MLPGenerator | DCGANGenerator, *OneOf]
+Critic = Annotated[MLPCritic | DCGANCritic, *OneOf]
+
+
+# --- objectives ------------------------------------------------------------------------------------------------
+
+
+class Minimax(Config):
+    """The original game, saturating for the generator."""
+
+    kind: Literal["minimax"] = "minimax"
+    real_target: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """One-sided label smoothing: what the critic should answer to real samples."""
+
+
+class NonSaturating(Config):
+    """The generator maximises log D(G(z))."""
+
+    kind: Literal["non-saturating"] = "non-saturating"
+    real_target: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """One-sided label smoothing: what the critic should answer to real samples."""
+
+
+class LeastSquares(Config):
+    """Scores are regressed on 1 (real) and 0 (fake)."""
+
+    kind: Literal["least-squares"] = "least-squares"
+
+
+class Hinge(Config):
+    """Scores are pushed beyond the margins ±1."""
+
+    kind: Literal["hinge"] = "hinge"
+
+
+class Wasserstein(Config):
+    """Difference of mean scores; needs a Lipschitz critic (a gradient penalty or clipped weights)."""
+
+    kind: Literal["wasserstein"] = "wasserstein"
+
+
+class Relativistic(Config):
+    """The critic judges pairs: is this real sample more real than that fake?"""
+
+    kind: Literal["relativistic"] = "relativistic"
+
+
+Objective = Annotated[Minimax | NonSaturating | LeastSquares | Hinge | Wasserstein | Relativistic, *OneOf]
+
+
+class GradientPenalty(Config):
+    """weight · E(‖∇f(x̂)‖ − 1)² between real and fake."""
+
+    kind: Literal["gradient-penalty"] = "gradient-penalty"
+    weight: Positive = 10.0
+    """Factor in the critic's loss."""
+    one_sided: bool = False
+    """Punish only slopes above 1."""
+
+
+class R1(Config):
+    """weight/2 · E‖∇f(x)‖² at real samples."""
+
+    kind: Literal["r1"] = "r1"
+    weight: Positive = 1.0
+    """Factor in the critic's loss."""
+
+
+class R2(Config):
+    """weight/2 · E‖∇f(x)‖² at fakes."""
+
+    kind: Literal["r2"] = "r2"
+    weight: Positive = 1.0
+    """Factor in the critic's loss."""
+
+
+class Dragan(Config):
+    """weight · E(‖∇f(x̂)‖ − 1)² around real samples."""
+
+    kind: Literal["dragan"] = "dragan"
+    weight: Positive = 10.0
+    """Factor in the critic's loss."""
+
+
+Penalty = Annotated[GradientPenalty | R1 | R2 | Dragan, *OneOf]
+
+
+# --- training --------------------------------------------------------------------------------------------------
+
+
+class Constant(Config):
+    """The learning rate stays."""
+
+    kind: Literal["constant"] = "constant"
+
+
+class Linear(Config):
+    """The learning rate falls linearly to a last fraction of itself."""
+
+    kind: Literal["linear"] = "linear"
+    start: Share = 0.0
+    """Share of the run after which it begins to fall."""
+    last: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Fraction of the rate left at the end."""
+
+
+class Cosine(Config):
+    """The learning rate falls along half a cosine."""
+
+    kind: Literal["cosine"] = "cosine"
+    warmup: Share = 0.0
+    """Share of the run in which it first rises linearly from 0."""
+
+
+Schedule = Annotated[Constant | Linear | Cosine, *OneOf]
+
+
+class Adam(Config):
+    """Adam, or AdamW where weights decay. Defaults as in DCGAN (Radford et al., 2016)."""
+
+    kind: Literal["adam"] = "adam"
+    rate: Positive = 2e-4
+    """Learning rate."""
+    betas: tuple[Share, Share] = (0.5, 0.999)
+    """Decay of the first and second moment."""
+    epsilon: Positive = 1e-8
+    """Added to the root of the second moment."""
+    weight_decay: NonNegative = 0.0
+    """Decoupled weight decay (AdamW), per step and unit of learning rate."""
+    clip_norm: Positive | None = None
+    """Largest norm of a player's whole gradient; a larger one is scaled down to it."""
+    schedule: Schedule = Constant()
+    """How the learning rate changes over the run."""
+
+
+class Averaging(Config):
+    """Exponential moving average of the generator's weights."""
+
+    halflife: Positive = 500.0
+    """Steps after which a weight's share in the average has halved."""
+    rampup: Annotated[float, Field(gt=0, le=1)] = 0.05
+    """Early on the half-life is at most this share of the steps done, so that the start is forgotten."""
+
+
+class Evaluation(Config):
+    """What `evaluate` and the report measure unless told otherwise."""
+
+    features: str = "pixels"
+    """Extractor: pixels, lenet-digits, lenet-mnist."""
+    samples: PositiveInt = 10_000
+    """Most samples per side."""
+
+
+class Recipe(Config):
+    """What all runs share."""
+
+    name: str
+    """For the run folder and the report."""
+    steps: PositiveInt
+    """Rounds of the game."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Of weights, latents, and the order of the data."""
+    log_every: PositiveInt = 50
+    """Steps between lines of events.jsonl."""
+    checkpoint_every: PositiveInt = 1_000
+    """Steps between checkpoints."""
+    keep_checkpoints: PositiveInt = 2
+    """How many of the latest checkpoints are kept."""
+    compilation: Literal["auto", "always", "never"] = "auto"
+    """Compile whole rounds. auto: time both forms at the start of a run that is long enough to repay it."""
+
+
+class GAN(Recipe):
+    """A generator against a critic."""
+
+    kind: Literal["gan"] = "gan"
+    data: Data
+    """The real samples."""
+    prior: Prior = Normal()
+    """The law of the latents."""
+    generator: Generator
+    """The player that makes samples of latents."""
+    critic: Critic
+    """The player that scores samples."""
+    conditional: bool = False
+    """Give both players the classes of the data."""
+    objective: Objective = NonSaturating()
+    """What the two play for."""
+    penalties: Annotated[tuple[Penalty, ...], BeforeValidator(_one_or_many)] = ()
+    """Added to the critic's loss."""
+    clip_weights: Positive | None = None
+    """Clip the critic's weights to ± this after each of its steps."""
+    critic_steps: PositiveInt = 1
+    """Critic's steps per round."""
+    share_fakes: bool = True
+    """Judge the generator on the fakes of the critic's last step instead of on new ones: about a third faster."""
+    batch_size: PositiveInt = 64
+    """Real samples, and fakes, per phase."""
+    generator_optimiser: Adam = Adam()
+    """The generator's optimiser."""
+    critic_optimiser: Adam = Adam()
+    """The critic's optimiser."""
+    averaging: Averaging | None = Averaging()
+    """Average of the generator that is sampled from; None: sample the live weights."""
+    sample_every: PositiveInt = 500
+    """Steps between sample grids."""
+    evaluation: Evaluation = Evaluation()
+    """What to measure."""
+
+
+class Bilinear(Recipe):
+    """min_x max_y x·y, by five ways of playing."""
+
+    kind: Literal["bilinear"] = "bilinear"
+    play: Literal["simultaneous", "alternating", "extragradient", "optimistic", "historical-averaging"]
+    """The way of playing."""
+    rate: Positive = 0.1
+    """Learning rate of both players."""
+    start: tuple[float, float] = (1.0, 1.0)
+    """Where x and y begin."""
+    history_weight: Positive = 0.1
+    """Weight of ‖θ − mean of past θ‖² (historical averaging only)."""
+
+
+class Classifier(Recipe):
+    """A LeNet trained on labelled images, to be used as a feature extractor."""
+
+    kind: Literal["classifier"] = "classifier"
+    data: Images
+    """Labelled images."""
+    width: PositiveInt = 16
+    """Channels of the first layer."""
+    batch_size: PositiveInt = 128
+    """Images per step."""
+    shift: Annotated[int, Field(ge=0)] = 0
+    """Images are moved by up to this many pixels in each direction."""
+    optimiser: Adam = Adam(rate=1e-3, betas=(0.9, 0.999), schedule=Cosine())
+    """The classifier's optimiser."""
+
+
+AnyRecipe = Annotated[GAN | Bilinear | Classifier, Discriminator("kind")]
