@@ -1,0 +1,97 @@
+r"""The generative adversarial network: a generator against a critic.
+
+    critic     made: x̂ = G(z), z ~ prior     moves D along   ∇_D [ L_D(D(x), D(x̂)) + Σ penalties(D; x, x̂) ]
+    generator  made: x̂ = G(z)                moves G along   ∇_G   L_G(D(x), D(G(z)))
+
+The pair (L_D, L_G) is an objective of `adversaria.objectives`. Fakes take the classes of the real batch that they are
+compared with, so that both sides have the same joint law of image and class.
+
+References:
+    Goodfellow et al., "Generative adversarial nets", 2014, https://arxiv.org/abs/1406.2661.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from adversaria.games.game import Batch, Game, Move, Outcome, Phase, Players, Tensors
+from adversaria.objectives import Objective, Penalty
+from adversaria.priors import Prior
+
+
+def given(label: Tensor | None) -> tuple[Tensor, ...]:
+    """The condition as positional arguments: none if there are no classes."""
+    return () if label is None else (label,)
+
+
+@dataclass(frozen=True)
+class _Rules:
+    prior: Prior
+    objective: Objective
+    penalties: Mapping[str, Penalty]
+
+    def draw_latent(self, batch: Batch, generator: torch.Generator) -> Tensors:
+        return {"latent": self.prior.sample(len(batch.real), generator=generator)}
+
+    def draw(self, batch: Batch, generator: torch.Generator) -> Tensors:
+        draws = self.draw_latent(batch, generator)
+        return draws | {name: penalty.draw(batch.real, generator) for name, penalty in self.penalties.items()}
+
+    def make(self, players: Players, batch: Batch, draws: Tensors) -> Tensors:
+        return {"fake": players["generator"](draws["latent"], *given(batch.label))}
+
+    def critic_loss(self, players: Players, batch: Batch, draws: Tensors, made: Tensors) -> Outcome:
+        def critic(x: Tensor) -> Tensor:
+            return players["critic"](x, *given(batch.label))
+
+        real, fake = critic(batch.real), critic(made["fake"])
+        loss = self.objective.critic_loss(real, fake)
+        report = {"real_score": real.mean(), "fake_score": fake.mean()}
+        for name, penalty in self.penalties.items():
+            report[name] = penalty.evaluate(critic, batch.real, made["fake"], draws[name])
+            loss = loss + report[name]
+        return Outcome(loss, report)
+
+    def generator_loss(self, players: Players, batch: Batch, draws: Tensors, made: Tensors) -> Outcome:
+        real = players["critic"](batch.real, *given(batch.label)) if self.objective.pairs else None
+        fake = players["critic"](made["fake"], *given(batch.label))
+        return Outcome(self.objective.generator_loss(real, fake), {"fake_score": fake.mean()})
+
+
+def gan(
+    generator: nn.Module,
+    critic: nn.Module,
+    prior: Prior,
+    objective: Objective,
+    *,
+    penalties: Mapping[str, Penalty] | None = None,
+    critic_steps: int = 1,
+    share_fakes: bool = True,
+    constraint: Callable[[Tensor], Tensor] | None = None,
+) -> Game:
+    """The game of a generator and a critic.
+
+    Arguments:
+        generator: z (B, d) → x (B, ...).
+        critic: x (B, ...) → scores (B, k).
+        prior: the law of z.
+        objective: the pair of losses.
+        penalties: added to the critic's loss, by the name under which they are logged.
+        critic_steps: critic's steps per round, ≥ 1.
+        share_fakes: the generator is judged on the fakes of the critic's last step, instead of on new ones.
+        constraint: projection of the critic's parameters after its step (weight clipping).
+    """
+    rules = _Rules(prior, objective, dict(penalties or {}))
+    move_critic = Move(("critic",), rules.critic_loss, constraint)
+    move_generator = Move(("generator",), rules.generator_loss)
+    made = {"make": rules.make, "makers": ("generator",)}
+    return Game(
+        players=nn.ModuleDict({"generator": generator, "critic": critic}),
+        phases=(
+            Phase("critic", (move_critic,), draw=rules.draw, times=critic_steps, **made),
+            Phase("generator", (move_generator,), draw=rules.draw_latent, shares=share_fakes, **made),
+        ),
+        averaged=("generator",),
+    )

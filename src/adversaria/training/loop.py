@@ -1,0 +1,166 @@
+"""The loop: one for every game.
+
+    for each round
+        deal batches and draw latents, as functions of (seed, number)
+        play the round
+        now and then write a line, a picture, a checkpoint
+        stop when asked
+
+Several runs of one recipe can sit at the same table, each with its own seed, data and folder; a form that plays
+them all at once is then given all their inputs.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from adversaria.errors import Interrupted
+from adversaria.games.game import Batch, Game, Tensors
+from adversaria.randomness import generator_for
+from adversaria.training import checkpoint
+from adversaria.training.eager import Form, Inputs, Reports
+from adversaria.training.feed import Feed
+from adversaria.training.grid import save_picture
+from adversaria.training.journal import Journal
+from adversaria.training.state import State
+from adversaria.training.stopping import Stop
+
+
+@dataclass
+class Seat:
+    """One run at the table.
+
+    Arguments:
+        state: the game under way.
+        feed: real data.
+        seed: of the draws.
+        journal: where it is written down.
+        picture: samples on a fixed latent; None for games that have none.
+    """
+
+    state: State
+    feed: Feed
+    seed: int
+    journal: Journal
+    picture: Callable[[], Tensor] | None = None
+
+
+class Table(Protocol):
+    """A form that plays the rounds of all seats."""
+
+    name: str
+
+    def play(self, inputs: Sequence[Inputs]) -> Sequence[Reports]:
+        """Play one round of each seat."""
+        ...
+
+    def sync(self) -> None:
+        """Write what is held apart back into the seats' states."""
+        ...
+
+
+class Alone:
+    """A table with one seat."""
+
+    def __init__(self, form: Form, name: str) -> None:
+        self.name = name
+        self._form = form
+
+    def play(self, inputs: Sequence[Inputs]) -> Sequence[Reports]:
+        """Play one round."""
+        return [self._form.play(inputs[0])]
+
+    def sync(self) -> None:
+        """Write what is held apart back into the state."""
+        self._form.sync()
+
+
+@dataclass(frozen=True)
+class Rhythm:
+    """How often things are written, in rounds; and how many checkpoints are kept."""
+
+    log_every: int
+    checkpoint_every: int
+    keep_checkpoints: int
+    sample_every: int | None = None
+
+
+Watch = Callable[[int, int, dict[str, Any]], None]
+"""`watch(step, steps, line)`: told of every line that the first seat writes."""
+
+
+def deal(game: Game, feed: Feed, seed: int, step: int) -> list[tuple[Batch, Tensors]]:
+    """The inputs of round `step`: a batch and draws for each play of each phase that does not share."""
+    phases = [phase for phase in game.phases if not phase.shares for _ in range(phase.times)]
+    return [_deal(phase.draw, feed, seed, step * len(phases) + place) for place, phase in enumerate(phases)]
+
+
+def _deal(
+    draw: Callable[[Batch, torch.Generator], Tensors], feed: Feed, seed: int, number: int
+) -> tuple[Batch, Tensors]:
+    batch = feed.batch(number)
+    # Drawn on the CPU, so that a run sees the same numbers on every device.
+    draws = draw(batch, generator_for(seed, "draws", number))
+    return batch, {name: value.to(batch.real.device) for name, value in draws.items()}
+
+
+def play_to_the_end(seats: Sequence[Seat], table: Table, rhythm: Rhythm, stop: Stop, watch: Watch) -> None:
+    """Play until the planned number of rounds is reached.
+
+    Raises:
+        Interrupted: `stop` was asked to; the step was finished and saved.
+        NonFiniteError: a loss is infinite or NaN; what was saved last is good.
+    """
+    first = seats[0].state
+    if first.step == 0:
+        _save(seats, table, rhythm)
+    for seat in seats:
+        seat.journal.pause()
+    while first.step < first.steps:
+        inputs = [deal(seat.state.game, seat.feed, seat.seed, seat.state.step) for seat in seats]
+        for seat, reports in zip(seats, table.play(inputs), strict=True):
+            seat.journal.record(seat.state.step, reports)
+        _write_what_is_due(seats, table, rhythm, last=first.step == first.steps, stop=stop, watch=watch)
+        if stop.signal_number is not None and first.step < first.steps:
+            raise Interrupted(
+                f"stopped at step {first.step} of {first.steps} and saved; "
+                f"go on with: adversaria resume {seats[0].journal.folder}",
+                stop.signal_number,
+            )
+
+
+def _write_what_is_due(
+    seats: Sequence[Seat], table: Table, rhythm: Rhythm, *, last: bool, stop: Stop, watch: Watch
+) -> None:
+    first = seats[0].state
+    save = last or stop.signal_number is not None or first.step % rhythm.checkpoint_every == 0
+    show = rhythm.sample_every is not None and (last or first.step % rhythm.sample_every == 0)
+    if not (save or show or first.step % rhythm.log_every == 0):
+        return
+    lines = [seat.journal.write(seat.state) for seat in seats]  # before saving: it finds losses that are not finite
+    if lines[0] is not None:
+        watch(first.step, first.steps, lines[0])
+    if show:
+        table.sync()
+        for seat in seats:
+            if seat.picture is not None:
+                save_picture(seat.picture(), _picture_path(seat))
+    if save:
+        _save(seats, table, rhythm)
+    for seat in seats:
+        seat.journal.pause()
+
+
+def _save(seats: Sequence[Seat], table: Table, rhythm: Rhythm) -> None:
+    table.sync()
+    for seat in seats:
+        folder = seat.journal.folder / "checkpoints"
+        checkpoint.save(seat.state, folder, form=table.name)
+        checkpoint.prune(folder, rhythm.keep_checkpoints)
+
+
+def _picture_path(seat: Seat) -> Any:
+    return seat.journal.folder / "samples" / f"step-{seat.state.step:07d}.png"

@@ -1,0 +1,148 @@
+r"""How a player descends: an optimiser, a schedule for its rate, a bound on its gradient.
+
+With g_t the gradient of the mover's loss at θ_t and η its rate:
+
+    gradient descent         θ_{t+1} = θ_t − η g_t
+    optimistic (Daskalakis)  θ_{t+1} = θ_t − 2η g_t + η g_{t−1}
+    extragradient (Korpelevich)
+                             θ'      = θ_t − η g(θ_t),        θ_{t+1} = θ_t − η g(θ')
+    historical averaging     g_t ← g_t + 2w (θ_t − θ̄_t),      θ̄_t = mean of θ_0 … θ_t
+
+Adam and gradient descent are PyTorch's. What they remember is in their `state`, so it is saved and restored with it.
+
+References:
+    Korpelevich, "The extragradient method", 1976.
+    Salimans et al., "Improved techniques for training GANs", 2016, https://arxiv.org/abs/1606.03498.
+    Daskalakis et al., "Training GANs with optimism", 2018, https://arxiv.org/abs/1711.00141.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from adversaria.training.schedules import Schedule, constant
+
+
+@dataclass(frozen=True)
+class Descent:
+    """How one player descends.
+
+    Arguments:
+        optimiser: over all parameters of the player.
+        rate: learning rate before the schedule.
+        schedule: factor on the rate, of the share of the run that is done.
+        clip_norm: largest norm of the player's whole gradient; None for no bound.
+    """
+
+    optimiser: Optimizer
+    rate: float
+    schedule: Schedule = constant
+    clip_norm: float | None = None
+
+    def set_rate(self, share: float) -> None:
+        """Set the rate for the step that begins when `share` of the run, in [0, 1), is done."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.rate * self.schedule(share)
+
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """The player's parameters."""
+        return [parameter for group in self.optimiser.param_groups for parameter in group["params"]]
+
+
+def adam(
+    parameters: Iterable[nn.Parameter],
+    *,
+    rate: float,
+    betas: tuple[float, float],
+    epsilon: float = 1e-8,
+    weight_decay: float = 0.0,
+) -> Optimizer:
+    """Adam (Kingma & Ba, 2015), fused; AdamW (Loshchilov & Hutter, 2019) where weights decay."""
+    if weight_decay:
+        return torch.optim.AdamW(
+            parameters, lr=rate, betas=betas, eps=epsilon, weight_decay=weight_decay, fused=True
+        )
+    return torch.optim.Adam(parameters, lr=rate, betas=betas, eps=epsilon, fused=True)
+
+
+class OptimisticSGD(Optimizer):
+    """θ ← θ − 2η g_t + η g_{t−1}, with g_{−1} = g_0, so that the first step is plain descent."""
+
+    def __init__(self, parameters: Iterable[nn.Parameter], rate: float) -> None:
+        super().__init__(parameters, {"lr": rate})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        """One step on the gradients present."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                last = self.state[parameter].get("last_gradient", parameter.grad)
+                parameter.sub_(group["lr"] * (2 * parameter.grad - last))
+                self.state[parameter]["last_gradient"] = parameter.grad.clone()
+
+
+class ExtragradientSGD(Optimizer):
+    """Steps come in pairs: θ' = θ − η g(θ), then θ ← θ − η g(θ').
+
+    A game that is played this way gives its phase `times=2`.
+    """
+
+    def __init__(self, parameters: Iterable[nn.Parameter], rate: float) -> None:
+        super().__init__(parameters, {"lr": rate})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        """Look ahead and remember where from; or go back and step by the gradient seen ahead."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                origin = self.state[parameter].pop("origin", None)
+                if origin is None:
+                    self.state[parameter]["origin"] = parameter.clone()
+                else:
+                    parameter.copy_(origin)
+                parameter.sub_(group["lr"] * parameter.grad)
+
+
+def pull_to_history(optimiser: Optimizer, weight: float) -> Optimizer:
+    """Add w ‖θ − θ̄‖² to what `optimiser` descends, θ̄ the mean of all θ so far, held constant in the gradient.
+
+    The first step is unchanged, since θ̄ = θ there. The mean is kept in the optimiser's own state.
+
+    Arguments:
+        optimiser: any optimiser; it is changed in place and returned.
+        weight: w > 0.
+    """
+    origins: dict[Tensor, Tensor] = {}
+
+    @torch.no_grad()
+    def pull(optimiser: Optimizer, *_: Any) -> None:
+        for parameter in _moving(optimiser):
+            if "history_mean" in optimiser.state[parameter]:
+                parameter.grad.add_(parameter - optimiser.state[parameter]["history_mean"], alpha=2 * weight)
+            else:
+                origins[parameter] = parameter.clone()
+
+    @torch.no_grad()
+    def remember(optimiser: Optimizer, *_: Any) -> None:
+        for parameter in _moving(optimiser):
+            # Written after the inner optimiser's first step, which fills an empty state only.
+            state = optimiser.state[parameter]
+            mean = state.setdefault("history_mean", origins.pop(parameter, None))
+            count = state.setdefault("history_count", torch.ones((), dtype=torch.float64))
+            count += 1
+            mean.lerp_(parameter, 1 / float(count))
+
+    optimiser.register_step_pre_hook(pull)
+    optimiser.register_step_post_hook(remember)
+    return optimiser
+
+
+def _moving(optimiser: Optimizer) -> list[Any]:
+    return [p for group in optimiser.param_groups for p in group["params"] if p.grad is not None]
+
+
