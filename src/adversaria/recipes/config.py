@@ -8,9 +8,9 @@ Where a field admits several kinds (an objective, a prior), each kind is a type,
 name of the kind alone stands for that kind with its defaults: `objective="hinge"`.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, PositiveInt
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, PositiveInt, model_validator
 
 
 class Config(BaseModel):
@@ -86,15 +86,18 @@ class SwissRoll(Config):
     kind: Literal["swiss-roll"] = "swiss-roll"
 
 
-def _source_alone(value: Any) -> Any:
-    kinds = ("grid25", "ring8", "mixture1d", "swiss-roll")
+Toy = Grid25 | Ring8 | Mixture1D | SwissRoll
+
+
+def data_alone(value: Any) -> Any:
+    """A string is the kind of a toy law, or else the source of images."""
     if isinstance(value, str):
-        return {"kind": value} if value in kinds else {"kind": "images", "source": value}
+        toy_kinds = [law.model_fields["kind"].default for law in get_args(Toy)]
+        return {"kind": value} if value in toy_kinds else {"kind": "images", "source": value}
     return value
 
 
-Toy = Grid25 | Ring8 | Mixture1D | SwissRoll
-Data = Annotated[Images | Toy, BeforeValidator(_source_alone), Discriminator("kind")]
+Data = Annotated[Images | Toy, BeforeValidator(data_alone), Discriminator("kind")]
 """Real samples. A string alone is a toy law's kind, or the source of images."""
 
 
@@ -121,7 +124,7 @@ class Sphere(Config):
     """z uniform on the sphere of radius √d."""
 
     kind: Literal["sphere"] = "sphere"
-    dim: PositiveInt = 64
+    dim: Annotated[int, Field(ge=2)] = 64
     """Dimension d of the latent, at least 2."""
 
 
@@ -379,6 +382,25 @@ class GAN(Recipe):
     """Steps between sample grids."""
     evaluation: Evaluation = Evaluation()
     """What to measure."""
+
+    @model_validator(mode="after")
+    def _slopes_are_per_sample(self) -> Self:
+        if self.penalties and isinstance(self.critic, DCGANCritic) and self.critic.normalisation == "batch":
+            raise ValueError(
+                "a gradient penalty needs a critic that scores each sample by itself, and batch normalisation mixes "
+                "them; set critic.normalisation to none or spectral, or penalties to []"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _wasserstein_critic_is_lipschitz(self) -> Self:
+        bounded = self.penalties or self.clip_weights is not None or self.critic.normalisation == "spectral"
+        if isinstance(self.objective, Wasserstein) and not bounded:
+            raise ValueError(
+                "a Wasserstein critic needs a bounded slope, or its loss has no minimum; add penalties=gradient-penalty, "
+                "critic.normalisation=spectral, or clip_weights"
+            )
+        return self
 
 
 class Bilinear(Recipe):
