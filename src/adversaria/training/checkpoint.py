@@ -67,7 +67,9 @@ def restore(state: State, checkpoint: Path) -> str:
     """
     record = read_record(checkpoint)
     if record.get("format") != FORMAT:
-        raise RunError(f"{checkpoint} has format {record.get('format')}, expected {FORMAT}; use the version that wrote it")
+        raise RunError(
+            f"{checkpoint} has format {record.get('format')}, expected {FORMAT}; use the version that wrote it"
+        )
     load_model_tensors(state, read_tensors(checkpoint / "model.safetensors"))
     tensors = read_tensors(checkpoint / "state.safetensors")
     for name, descent in state.descents.items():
@@ -90,7 +92,9 @@ def read_record(checkpoint: Path) -> dict[str, Any]:
     try:
         return json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise RunError(f"{checkpoint} is no whole checkpoint ({error}); delete it to go on from the one before") from error
+        raise RunError(
+            f"{checkpoint} is no whole checkpoint ({error}); delete it to go on from the one before"
+        ) from error
 
 
 def prune(folder: Path, keep: int) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import torch
-from torch import Tensor
 
 from adversaria.games.game import Batch, Move, Outcome, Phase, Tensors
 from adversaria.training.state import State

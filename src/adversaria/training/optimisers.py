@@ -64,9 +64,7 @@ def adam(
 ) -> Optimizer:
     """Adam (Kingma & Ba, 2015), fused; AdamW (Loshchilov & Hutter, 2019) where weights decay."""
     if weight_decay:
-        return torch.optim.AdamW(
-            parameters, lr=rate, betas=betas, eps=epsilon, weight_decay=weight_decay, fused=True
-        )
+        return torch.optim.AdamW(parameters, lr=rate, betas=betas, eps=epsilon, weight_decay=weight_decay, fused=True)
     return torch.optim.Adam(parameters, lr=rate, betas=betas, eps=epsilon, fused=True)
 
 
@@ -144,5 +142,3 @@ def pull_to_history(optimiser: Optimizer, weight: float) -> Optimizer:
 
 def _moving(optimiser: Optimizer) -> list[Any]:
     return [p for group in optimiser.param_groups for p in group["params"] if p.grad is not None]
-
-

@@ -1,0 +1,232 @@
+"""A trained model: load it, sample it, save it, share it.
+
+    model = load("runs/digits")
+    images = model.sample(64, seed=0)
+
+On disk a model is two files, `config.json` (recipe, space of the samples, step) and `model.safetensors` (weights).
+Neither can hold code, and nothing is unpickled. A run folder is a model too: its last checkpoint.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from adversaria import assemble, priors, recipes
+from adversaria.errors import ModelError, RunError
+from adversaria.files import atomic_file, write_json
+from adversaria.randomness import generator_for
+from adversaria.recipes import SampleSpace
+from adversaria.training.checkpoint import checkpoints, load_weights, read_record, read_tensors
+
+CHUNK = 64
+"""Samples are made in chunks of this many, the last one filled up, so that no sample depends on how many are asked."""
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained generator and critic.
+
+    Arguments:
+        generator: z (B, d) → samples (B, ...), or (z, y) if conditional; in evaluation mode.
+        critic: samples (B, ...) → scores (B, k); in evaluation mode.
+        prior: the law of z.
+        recipe: how they were trained.
+        space: shape of a sample, and the classes.
+        step: rounds played.
+    """
+
+    generator: nn.Module
+    critic: nn.Module
+    prior: priors.Prior
+    recipe: recipes.GAN
+    space: SampleSpace
+    step: int
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.generator.parameters()).device
+
+    def latents(self, n: int, *, seed: int) -> Tensor:
+        """Latents z_0 … z_{n−1}, (n, d); z_i depends on (seed, i) alone.
+
+        Raises:
+            ValueError: n is negative.
+        """
+        if n < 0:
+            raise ValueError(f"n should be at least 0, got {n}")
+        parts = [
+            self.prior.sample(CHUNK, generator=generator_for(seed, "sample", chunk)) for chunk in range(-(-n // CHUNK))
+        ]
+        return torch.cat(parts)[:n] if parts else torch.empty(0, self.prior.dim)
+
+    def classes(self, n: int, *, seed: int) -> Tensor:
+        """Classes y_0 … y_{n−1}, (n,) int64, uniform; y_i depends on (seed, i) alone."""
+        count = len(self.space.classes)
+        parts = [
+            torch.randint(count, (CHUNK,), generator=generator_for(seed, "class", chunk))
+            for chunk in range(-(-n // CHUNK))
+        ]
+        return torch.cat(parts)[:n] if parts else torch.empty(0, dtype=torch.int64)
+
+    def sample(self, n: int, *, seed: int, y: int | Sequence[int] | Tensor | None = None) -> Tensor:
+        """n samples; sample i depends on (seed, i), and on y_i if conditional, and on nothing else.
+
+        Arguments:
+            n: how many, ≥ 0.
+            seed: of the latents.
+            y: class of all, or of each, for a conditional model; None draws classes uniformly.
+
+        Returns:
+            (n, C, H, W) in [-1, 1], or (n, d) points; on the model's device.
+
+        Raises:
+            ValueError: y is given to a model without classes, has another length than n, or is out of range.
+        """
+        return self.decode(self.latents(n, seed=seed), y=self._conditions(n, seed, y))
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor, *, y: Tensor | None = None) -> Tensor:
+        """The generator on given latents (n, d), in chunks of fixed size."""
+        made = [
+            self.generator(*(_filled(part, start).to(self.device) for part in (latents, y) if part is not None))
+            for start in range(0, len(latents), CHUNK)
+        ]
+        return torch.cat(made)[: len(latents)] if made else torch.empty(0, *self.space.shape)
+
+    @torch.no_grad()
+    def scores(self, samples: Tensor, *, y: Tensor | None = None) -> Tensor:
+        """The critic's raw scores of samples (n, ...), (n, k), in chunks of fixed size."""
+        made = [
+            self.critic(*(_filled(part, start).to(self.device) for part in (samples, y) if part is not None))
+            for start in range(0, len(samples), CHUNK)
+        ]
+        return torch.cat(made)[: len(samples)]
+
+    def _conditions(self, n: int, seed: int, y: int | Sequence[int] | Tensor | None) -> Tensor | None:
+        if not self.recipe.conditional:
+            if y is not None:
+                raise ValueError(f"'{self.recipe.name}' was trained without classes, so y should be None, got {y!r}")
+            return None
+        if y is None:
+            return self.classes(n, seed=seed)
+        given = torch.as_tensor(y, dtype=torch.int64)
+        given = given.expand(n) if given.ndim == 0 else given
+        count = len(self.space.classes)
+        if given.shape != (n,) or (n and not (int(given.min()) >= 0 and int(given.max()) < count)):
+            raise ValueError(f"y should be {n} classes from 0 to {count - 1}, got {y!r}")
+        return given
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the model into `folder`: `config.json` and `model.safetensors`."""
+        target = Path(folder)
+        parts = {"generator": self.generator, "critic": self.critic}
+        tensors = {
+            f"{part}.{name}": value.detach().contiguous().cpu()
+            for part, module in parts.items()
+            for name, value in module.state_dict().items()
+        }
+        with atomic_file(target / "model.safetensors") as temporary:
+            save_file(tensors, temporary)
+            temporary.chmod(0o644)
+        write_json(target / "config.json", config_of(self.recipe, self.space) | {"step": self.step})
+        return target
+
+    def push_to_hub(self, repository: str, *, private: bool = False) -> str:
+        """Upload the model to the Hugging Face hub (extra `hub`) and return its address."""
+        import tempfile
+
+        hub = _hub()
+        hub.create_repo(repository, private=private, exist_ok=True)
+        with tempfile.TemporaryDirectory() as folder:
+            return str(hub.upload_folder(repo_id=repository, folder_path=self.save(folder)))
+
+
+def _filled(tensor: Tensor, start: int) -> Tensor:
+    part = tensor[start : start + CHUNK]
+    if len(part) == CHUNK:
+        return part
+    return torch.cat([part, part.new_zeros(CHUNK - len(part), *part.shape[1:])])
+
+
+def config_of(recipe: recipes.Recipe, space: SampleSpace) -> dict[str, Any]:
+    """What rebuilds the networks of a model, as JSON."""
+    return {"format": FORMAT, "recipe": recipe.model_dump(mode="json"), "space": space.model_dump(mode="json")}
+
+
+def read_config(path: Path) -> tuple[recipes.Recipe, SampleSpace, dict[str, Any]]:
+    """The inverse of `config_of`; also returns the whole of the file.
+
+    Raises:
+        ModelError: the file is missing, damaged, or of another format.
+    """
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        if config["format"] != FORMAT:
+            raise ModelError(f"{path} has format {config['format']}, expected {FORMAT}; use the version that wrote it")
+        return recipes.parse(config["recipe"]), SampleSpace.model_validate(config["space"]), config
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, ModelError):
+            raise
+        raise ModelError(f"{path} does not describe a model: {error}") from error
+
+
+def load(path: str | Path, *, device: str | torch.device = "cpu") -> Model:
+    """The model in a run folder (its last checkpoint), in a checkpoint, or in a folder written by `Model.save`.
+
+    Raises:
+        ModelError: there is none, a file is damaged or hostile, or the run is no GAN's.
+        RunError: the run has no checkpoint yet, or its weights do not fit its recipe.
+    """
+    folder = Path(path)
+    if (folder / "config.json").exists():
+        recipe, space, config = read_config(folder / "config.json")
+        return _built(recipe, space, folder / "model.safetensors", config.get("step", 0), device)
+    if (folder / "recipe.json").exists():
+        saved = checkpoints(folder / "checkpoints")
+        if not saved:
+            raise RunError(f"{folder} has no checkpoint yet; go on with: adversaria resume {folder}")
+        folder = saved[-1]
+    if not (folder / "state.json").exists():
+        raise ModelError(
+            f"{path} holds no model: expected a run folder (recipe.json, checkpoints/), a checkpoint of one, or a "
+            f"folder with config.json and model.safetensors"
+        )
+    recipe, space, _ = read_config(folder.parent.parent / "recipe.json")
+    return _built(recipe, space, folder / "model.safetensors", read_record(folder)["step"], device)
+
+
+def from_pretrained(repository: str, *, device: str | torch.device = "cpu") -> Model:
+    """A model from the Hugging Face hub (extra `hub`). Only `config.json` and `model.safetensors` are fetched."""
+    folder = _hub().snapshot_download(repository, allow_patterns=["config.json", "model.safetensors"])
+    return load(folder, device=device)
+
+
+def _built(recipe: recipes.Recipe, space: SampleSpace, weights: Path, step: int, device: str | torch.device) -> Model:
+    if not isinstance(recipe, recipes.GAN):
+        raise ModelError(f"'{recipe.name}' is no GAN, so there is no generator to load; see its report instead")
+    tensors = read_tensors(weights)
+    generator, critic = assemble.gan_networks(recipe, space)
+    averaged = any(name.startswith("average.generator.") for name in tensors)
+    source = "average.generator" if averaged else "generator"
+    for module, prefix in ((generator, source), (critic, "critic")):
+        own = {k.removeprefix(f"{prefix}."): v for k, v in tensors.items() if k.startswith(f"{prefix}.")}
+        load_weights(module, own, prefix)
+        module.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload]
+    return Model(generator, critic, assemble.prior(recipe.prior), recipe, space, step)
+
+
+def _hub() -> Any:
+    try:
+        import huggingface_hub
+    except ImportError as error:
+        raise ModelError("this needs the Hugging Face hub client: pip install 'adversaria[hub]'") from error
+    return huggingface_hub

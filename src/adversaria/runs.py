@@ -1,0 +1,277 @@
+"""A run: a recipe, played out in a folder.
+
+    run = train("digits-dcgan", out="runs/digits")
+    run.model().sample(64, seed=0)
+
+    runs/digits/
+      recipe.json              the complete configuration, versions, data fingerprint, git commit if any
+      events.jsonl             one line per logged step: losses, scores, timings, throughput
+      checkpoints/step-0002000/  model.safetensors, state.safetensors, state.json
+      samples/step-0002000.png
+      evaluation.jsonl         one line per evaluation
+      report.html              one self-contained page
+
+A run that was killed at any moment goes on from its last checkpoint, and ends, on a CPU, with the very bits that it
+would have ended with.
+"""
+
+import contextlib
+import datetime
+import platform
+import shutil
+import subprocess  # noqa: S404 (git, with fixed arguments)
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from adversaria import __version__, assemble, recipes
+from adversaria.data import Splits
+from adversaria.errors import RunError
+from adversaria.files import append_json, read_json_lines, write_json
+from adversaria.model import Model, config_of, load, read_config
+from adversaria.progress import Progress, Silent
+from adversaria.recipes import SampleSpace
+from adversaria.training import checkpoint
+from adversaria.training.compiled import choose
+from adversaria.training.journal import EVENTS, Journal, forget_after
+from adversaria.training.loop import Alone, Rhythm, Seat, Table, deal, play_to_the_end
+from adversaria.training.state import State
+from adversaria.training.stopping import Stop
+
+RECIPE = "recipe.json"
+EVALUATIONS = "evaluation.jsonl"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder.
+
+    Raises:
+        RunError: the folder holds no run.
+    """
+
+    path: Path
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", Path(self.path))
+        if not (self.path / RECIPE).exists():
+            raise RunError(f"{self.path} is no run folder (it has no {RECIPE}); start one with: adversaria train")
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """All that `recipe.json` says: recipe, space, data, versions, git commit, when it was started."""
+        return read_config(self.path / RECIPE)[2]
+
+    @property
+    def recipe(self) -> recipes.Recipe:
+        """The complete configuration."""
+        return read_config(self.path / RECIPE)[0]
+
+    @property
+    def space(self) -> SampleSpace:
+        """Shape of a sample, and the classes."""
+        return read_config(self.path / RECIPE)[1]
+
+    def events(self) -> list[dict[str, Any]]:
+        """The logged steps, in order."""
+        return [line for line in read_json_lines(self.path / EVENTS) if "event" not in line]
+
+    def notes(self) -> list[dict[str, Any]]:
+        """What else happened: started, resumed, finished."""
+        return [line for line in read_json_lines(self.path / EVENTS) if "event" in line]
+
+    def evaluations(self) -> list[dict[str, Any]]:
+        """All evaluations, in order."""
+        return read_json_lines(self.path / EVALUATIONS)
+
+    def record_evaluation(self, line: Mapping[str, Any]) -> None:
+        """Append an evaluation."""
+        append_json(self.path / EVALUATIONS, dict(line))
+
+    def checkpoints(self) -> list[Path]:
+        """The checkpoints kept, in order of their steps."""
+        return checkpoint.checkpoints(self.path / "checkpoints")
+
+    @property
+    def step(self) -> int:
+        """The step of the last checkpoint; 0 if there is none."""
+        saved = self.checkpoints()
+        return int(checkpoint.read_record(saved[-1])["step"]) if saved else 0
+
+    def model(self, *, device: str | torch.device = "cpu") -> Model:
+        """The model of the last checkpoint."""
+        return load(self.path, device=device)
+
+    def data(self) -> assemble.Data:
+        """The data that the run trains on: images in two parts, a law, or None."""
+        return assemble.data_of(self.recipe)
+
+
+def train(
+    recipe: str | Path | recipes.Recipe,
+    out: str | Path,
+    *,
+    changes: Mapping[str, Any] | None = None,
+    device: str = "auto",
+    quiet: bool = False,
+) -> Run:
+    """Play a recipe out in a new folder.
+
+    Arguments:
+        recipe: a recipe, the name of a published one, or a file.
+        out: the folder; it must not hold a run yet.
+        changes: fields to replace, by dotted name; only for a name or a file.
+        device: "cpu", "cuda", …; "auto" takes an accelerator if there is one.
+        quiet: show no progress.
+
+    Raises:
+        RecipeError, DataError, RunError: nothing has been written.
+        NonFiniteError: a loss became infinite or NaN; the last checkpoint is good.
+        Interrupted: stopped by Ctrl-C or SIGTERM after saving.
+    """
+    complete = recipe if isinstance(recipe, recipes.Recipe) else recipes.read(recipe, changes)
+    folder = Path(out)
+    if (folder / RECIPE).exists():
+        raise RunError(f"{folder} holds a run already; go on with: adversaria resume {folder}, or choose another --out")
+    data = assemble.data_of(complete)
+    seat = _seat(complete, data, folder, _device(device))
+    write_json(folder / RECIPE, _facts(complete, data))
+    seat.journal.note("started", 0, device=str(_device(device)), threads=torch.get_num_threads())
+    return _play(folder, complete, seat, quiet=quiet, form=None)
+
+
+def resume(run: str | Path | Run, *, steps: int | None = None, device: str = "auto", quiet: bool = False) -> Run:
+    """Go on from the last checkpoint to the planned number of steps.
+
+    Arguments:
+        run: the run, or its folder.
+        steps: a new planned number, at least the steps done; None keeps the recipe's.
+        device: as for `train`.
+        quiet: show no progress.
+
+    Raises:
+        RunError: no run is there, its data has changed since, or `steps` is below what is done already.
+        NonFiniteError, Interrupted: as for `train`.
+    """
+    run = run if isinstance(run, Run) else Run(Path(run))
+    recipe, data = run.recipe, run.data()
+    _check_fingerprint(run, data)
+    if steps is not None:
+        if steps < run.step:
+            raise RunError(f"{run.path} has done {run.step} steps, so steps should be at least that, got {steps}")
+        recipe = recipe.model_copy(update={"steps": steps})
+        write_json(run.path / RECIPE, run.facts | {"recipe": recipe.model_dump(mode="json")})
+    seat = _seat(recipe, data, run.path, _device(device))
+    form = None
+    if saved := run.checkpoints():
+        form = checkpoint.restore(seat.state, saved[-1])
+    forget_after(run.path, seat.state.step)
+    seat.journal.note("resumed", seat.state.step, device=str(_device(device)), threads=torch.get_num_threads())
+    return _play(run.path, recipe, seat, quiet=quiet, form=form)
+
+
+def _play(folder: Path, recipe: recipes.Recipe, seat: Seat, *, quiet: bool, form: str | None) -> Run:
+    rhythm = Rhythm(
+        recipe.log_every, recipe.checkpoint_every, recipe.keep_checkpoints, getattr(recipe, "sample_every", None)
+    )
+    with _only_user(folder), _global_randomness_kept(), Stop() as stop:
+        with Silent() if quiet else Progress(recipe.name) as watch:
+            table = _table(recipe, seat, form)
+            play_to_the_end([seat], table, rhythm, stop, watch)
+    seat.journal.note("finished", seat.state.step, seconds=round(seat.state.seconds, 3))
+    return Run(folder)
+
+
+def _table(recipe: recipes.Recipe, seat: Seat, form: str | None) -> Table:
+    wanted = {"always": "compiled", "never": "eager", "auto": form}[recipe.compilation]
+    inputs = deal(seat.state.game, seat.feed, seat.seed, seat.state.step)
+    chosen, record = choose(seat.state, inputs, seat.state.steps - seat.state.step, wanted)
+    seat.journal.note("form", seat.state.step, **record)
+    return Alone(chosen, record["form"])
+
+
+def _seat(recipe: recipes.Recipe, data: assemble.Data, folder: Path, device: torch.device) -> Seat:
+    space = assemble.space_of(data)
+    state: State = assemble.state(recipe, space, device)
+    feed = assemble.feed(recipe, data, device)
+    journal = Journal(folder, images_per_round=feed.batch_size * state.game.batches_per_round)
+    return Seat(state, feed, recipe.seed, journal, assemble.picture(recipe, state, space))
+
+
+def _device(name: str) -> torch.device:
+    if name != "auto":
+        try:
+            return torch.device(name)
+        except RuntimeError as error:
+            raise RunError(f"no device '{name}'; try cpu, cuda, cuda:1, or auto") from error
+    found = torch.accelerator.current_accelerator(check_available=True)
+    return torch.device("cpu") if found is None else found
+
+
+def _facts(recipe: recipes.Recipe, data: assemble.Data) -> dict[str, Any]:
+    versions = {
+        "adversaria": __version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+    return config_of(recipe, assemble.space_of(data)) | {
+        "data": _data_facts(data),
+        "versions": versions,
+        "git": _git_commit(),
+        "started": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+    }
+
+
+def _data_facts(data: assemble.Data) -> dict[str, Any] | None:
+    if isinstance(data, Splits):
+        return {
+            "name": data.train.name,
+            "fingerprint": data.train.fingerprint,
+            "train": len(data.train),
+            "held_out": len(data.held_out),
+        }
+    return None if data is None else {"name": data.name, "fingerprint": None}
+
+
+def _check_fingerprint(run: Run, data: assemble.Data) -> None:
+    now, then = _data_facts(data), run.facts.get("data")
+    if now is not None and then is not None and now["fingerprint"] != then["fingerprint"]:
+        raise RunError(
+            f"the data of {run.path} has changed since it was started ({then['train']} images then, {now.get('train')} "
+            f"now); put the former data back, or start a new run"
+        )
+
+
+def _git_commit() -> str | None:
+    if (git := shutil.which("git")) is None:
+        return None
+    found = subprocess.run([git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)  # noqa: S603
+    return found.stdout.strip() if found.returncode == 0 else None
+
+
+@contextlib.contextmanager
+def _only_user(folder: Path) -> Iterator[None]:
+    """Keep a second process out of the run while it is played; the lock ends with the process."""
+    try:
+        import fcntl
+    except ImportError:  # Windows has none; there the user takes care
+        yield
+        return
+    with open(folder / ".lock", "w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise RunError(f"{folder} is being trained by another process; wait for it, or stop it") from error
+        yield
+
+
+@contextlib.contextmanager
+def _global_randomness_kept() -> Iterator[None]:
+    """Layers such as dropout draw from the process's global state; give it back as it was."""
+    with torch.random.fork_rng():
+        yield
