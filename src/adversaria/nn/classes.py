@@ -1,0 +1,105 @@
+r"""How networks are given classes.
+
+Generator, by embedding: a learnt vector e_y of the latent's dimension is put beside the latent,
+
+    z, y  →  [z, e_y] ∈ ℝ^{2d}.
+
+Critic, by projection: with φ(x) the last hidden layer,
+
+    score(x, y) = w·φ(x) + b + v_y·φ(x),
+
+the form that the log ratio p_data(x, y)/p_model(x, y) has when each class's posterior is log-linear in φ.
+
+Networks without classes take none: giving y is a TypeError, and so is leaving it out where there are classes.
+
+References: M. Mirza and S. Osindero, Conditional generative adversarial nets, 2014, https://arxiv.org/abs/1411.1784;
+T. Miyato and M. Koyama, cGANs with projection discriminator, 2018, https://arxiv.org/abs/1802.05637.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from adversaria.errors import DataError
+from adversaria.nn.layers import embedding, linear, spectral
+
+
+def check_classes(y: Tensor | None, classes: int, batch: int) -> None:
+    """Classes must be given exactly where the network has some, one int64 per sample.
+
+    Raises:
+        TypeError: y is missing, or given to a network without classes.
+        DataError: y is not (B,) int64.
+    """
+    if classes == 0 and y is not None:
+        raise TypeError("this network was built without classes (classes=0); call it without y")
+    if classes == 0:
+        return
+    if y is None:
+        raise TypeError(f"this network was built for {classes} classes; call it with y, (B,) int64 in [0, {classes})")
+    if y.shape != (batch,) or y.dtype != torch.int64:
+        raise DataError(f"expected classes y of shape ({batch},) and dtype int64, got {tuple(y.shape)} {y.dtype}")
+
+
+class ClassLatent(nn.Module):
+    """Latents with the class's vector beside them.
+
+    Arguments:
+        latent_dim: d.
+        classes: how many; 0 for none.
+        generator: of the vectors, N(0, 1) as the latents are.
+    """
+
+    def __init__(self, latent_dim: int, classes: int, *, generator: torch.Generator) -> None:
+        super().__init__()
+        self.latent_dim, self.classes = latent_dim, classes
+        self.size = 2 * latent_dim if classes else latent_dim
+        self.embedding = embedding(classes, latent_dim, std=1.0, generator=generator) if classes else None
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """z (B, d), y (B,): (B, size).
+
+        Raises:
+            DataError: z or y is of the wrong shape.
+            TypeError: y is given without classes, or missing with them.
+        """
+        if z.ndim != 2 or z.shape[1] != self.latent_dim:
+            raise DataError(f"expected latents of shape (B, {self.latent_dim}), got {tuple(z.shape)}")
+        check_classes(y, self.classes, z.shape[0])
+        return z if self.embedding is None else torch.cat([z, self.embedding(y)], dim=1)
+
+
+class Scores(nn.Module):
+    """The last layer of a critic: features to raw scores, with projection where there are classes.
+
+    Arguments:
+        features: F.
+        outputs: k, scores per sample; each has its own vectors v_y.
+        classes: how many; 0 for none.
+        std: of all first weights; the bias begins at 0.
+        normalised: divide the weights by their largest singular value.
+        generator: of the weights.
+    """
+
+    def __init__(
+        self, features: int, outputs: int, *, classes: int, std: float, normalised: bool, generator: torch.Generator
+    ) -> None:
+        super().__init__()
+        self.features, self.outputs, self.classes = features, outputs, classes
+        self.linear = linear(features, outputs, std=std, generator=generator)
+        self.projection = embedding(classes, outputs * features, std=std, generator=generator) if classes else None
+        if normalised:
+            for layer in filter(None, (self.linear, self.projection)):
+                spectral(layer, generator)
+
+    def forward(self, features: Tensor, y: Tensor | None = None) -> Tensor:
+        """features (B, F), y (B,): (B, k).
+
+        Raises:
+            DataError, TypeError: see `check_classes`.
+        """
+        check_classes(y, self.classes, features.shape[0])
+        scores = self.linear(features)
+        if self.projection is None:
+            return scores
+        vectors = self.projection(y).unflatten(1, (self.outputs, self.features))
+        return scores + (vectors * features.unsqueeze(1)).sum(-1)
