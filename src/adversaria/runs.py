@@ -178,10 +178,10 @@ def _play(folder: Path, recipe: recipes.Recipe, seat: Seat, *, quiet: bool, form
     rhythm = Rhythm(
         recipe.log_every, recipe.checkpoint_every, recipe.keep_checkpoints, getattr(recipe, "sample_every", None)
     )
-    with _only_user(folder), _global_randomness_kept(), Stop() as stop:
-        with Silent() if quiet else Progress(recipe.name) as watch:
-            table = _table(recipe, seat, form)
-            play_to_the_end([seat], table, rhythm, stop, watch)
+    progress = Silent() if quiet else Progress(recipe.name)
+    with _only_user(folder), _global_randomness_kept(), Stop() as stop, progress as watch:
+        table = _table(recipe, seat, form)
+        play_to_the_end([seat], table, rhythm, stop, watch)
     seat.journal.note("finished", seat.state.step, seconds=round(seat.state.seconds, 3))
     return Run(folder)
 

@@ -1,0 +1,1 @@
+"""Games: players who move in turn."""

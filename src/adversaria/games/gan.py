@@ -55,7 +55,7 @@ class _Rules:
         return Outcome(loss, report)
 
     def generator_loss(self, players: Players, batch: Batch, draws: Tensors, made: Tensors) -> Outcome:
-        real = players["critic"](batch.real, *given(batch.label)) if self.objective.pairs else None
+        real = players["critic"](batch.real, *given(batch.label)) if self.objective.generator_needs_real else None
         fake = players["critic"](made["fake"], *given(batch.label))
         return Outcome(self.objective.generator_loss(real, fake), {"fake_score": fake.mean()})
 

@@ -397,8 +397,8 @@ class GAN(Recipe):
         bounded = self.penalties or self.clip_weights is not None or self.critic.normalisation == "spectral"
         if isinstance(self.objective, Wasserstein) and not bounded:
             raise ValueError(
-                "a Wasserstein critic needs a bounded slope, or its loss has no minimum; add penalties=gradient-penalty, "
-                "critic.normalisation=spectral, or clip_weights"
+                "a Wasserstein critic needs a bounded slope, or its loss has no minimum; add "
+                "penalties=gradient-penalty, critic.normalisation=spectral, or clip_weights"
             )
         return self
 

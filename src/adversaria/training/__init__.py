@@ -1,0 +1,1 @@
+"""Playing a game: the loop, its state, how players descend, what is written down."""
