@@ -11,7 +11,7 @@ The side is halved from hidden layer to hidden layer down to a coarsest one, and
     128      64, 32, 16, 8, 4        1, 2, 4, 8, 8
 
 `width` is the one dial: the channels at the finest hidden side, doubled at each coarser one, to at most eight times.
-Side 64 with width 64 and 128 are the networks of the publication (its own generator begins at twice that width).
+Side 64 is the publication's, whose generator has width 128.
 Weights begin N(0, 0.02²), gains of batch normalisation N(1, 0.02²).
 
 Reference: A. Radford, L. Metz and S. Chintala, Unsupervised representation learning with deep convolutional generative

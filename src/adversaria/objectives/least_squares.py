@@ -18,10 +18,11 @@ class LeastSquares:
     The best critic is f* = p_data/(p_data + p_model), a probability that is not confined to [0, 1] while it is learnt.
     With Δ = ∫(p_data − p_model)²/(p_data + p_model) ∈ [0, 2], the triangular discrimination (Vincze, Le Cam),
 
-        L_D(f*) = ¼ − Δ/8,     ½E_real[(f* − 1)²] + L_G = ¼ + Δ/8,
+        L_D(f*) = ¼ − Δ/8,     ½E_real[(f* − 1)²] + L_G(f*) = ¼ + Δ/8.
 
-    where the first term of the second is no function of the generator at a fixed critic. The labels (−1, 1, 0) give
-    Pearson's χ²(p_data + p_model ‖ 2·p_model) in Mao's derivation, which is Δ too, times a constant.
+    The game is not zero-sum; what the generator follows at a fixed f* is the gradient of another f-divergence,
+    KL(p_data‖m) − Δ/8 with m = (p_data + p_model)/2. Mao's labels (−1, 1, 0) give Pearson's
+    χ²(p_data + p_model ‖ 2·p_model) for the second value.
 
     Reference: X. Mao et al., Least squares generative adversarial networks, 2017, https://arxiv.org/abs/1611.04076.
 

@@ -20,8 +20,9 @@ class Relativistic:
 
         L_D(f*) = log 2 − JSD(P, P'),
 
-    so the generator minimises the divergence between an ordered pair and the same pair swapped: 0 exactly when
-    p_model = p_data, at most log 2.
+    where the divergence is between an ordered pair and the same pair swapped: 0 exactly when p_model = p_data, and
+    at most log 2. At f* the generator's gradient is that of KL(p_model‖p_data) − JSD(P, P'): the pairing is
+    non-saturating in the sense of `NonSaturating`, whose gradient has the same form.
 
     References: A. Jolicoeur-Martineau, The relativistic discriminator, 2018, https://arxiv.org/abs/1807.00734;
     N. Huang et al., The GAN is dead; long live the GAN! (R3GAN), 2024, https://arxiv.org/abs/2501.05441.
