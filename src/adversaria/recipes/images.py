@@ -18,17 +18,17 @@ def digits_dcgan() -> GAN:
     """The 1,797 scanned 8×8 digits that ship with the package: a minute on a laptop."""
     return GAN(
         name="digits-dcgan",
-        steps=2_500,
+        steps=4_000,
         data=Images(source="digits", held_out=0.2),
         prior=Normal(dim=32),
         generator=DCGANGenerator(width=32),
         critic=DCGANCritic(width=32),
-        penalties=(R1(weight=1.0),),
+        penalties=(R1(weight=0.1),),
         averaging=Averaging(halflife=200),
-        generator_optimiser=Adam(rate=5e-4),
-        critic_optimiser=Adam(rate=5e-4),
-        sample_every=250,
-        checkpoint_every=500,
+        generator_optimiser=Adam(rate=1e-3, schedule=Linear(start=0.5)),
+        critic_optimiser=Adam(rate=1e-3, schedule=Linear(start=0.5)),
+        sample_every=500,
+        checkpoint_every=1_000,
         evaluation=Evaluation(features="lenet-digits"),
     )
 
