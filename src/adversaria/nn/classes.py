@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from adversaria.errors import DataError
 from adversaria.nn.layers import embedding, linear, spectral
+from adversaria.nn.shapes import check_classes_count
 
 
 def check_classes(y: Tensor | None, classes: int, batch: int) -> None:
@@ -51,6 +52,7 @@ class ClassLatent(nn.Module):
 
     def __init__(self, latent_dim: int, classes: int, *, generator: torch.Generator) -> None:
         super().__init__()
+        check_classes_count(classes)
         self.latent_dim, self.classes = latent_dim, classes
         self.size = 2 * latent_dim if classes else latent_dim
         self.embedding = embedding(classes, latent_dim, std=1.0, generator=generator) if classes else None
@@ -84,6 +86,7 @@ class Scores(nn.Module):
         self, features: int, outputs: int, *, classes: int, std: float, normalised: bool, generator: torch.Generator
     ) -> None:
         super().__init__()
+        check_classes_count(classes)
         self.features, self.outputs, self.classes = features, outputs, classes
         self.linear = linear(features, outputs, std=std, generator=generator)
         self.projection = embedding(classes, outputs * features, std=std, generator=generator) if classes else None

@@ -18,6 +18,16 @@ def check_sizes(**sizes: int) -> None:
             raise RecipeError(f"expected {name} to be an integer of at least 1, got {size!r}")
 
 
+def check_classes_count(classes: int) -> None:
+    """There may be no classes, but not fewer.
+
+    Raises:
+        RecipeError: `classes` is no integer, or negative.
+    """
+    if not isinstance(classes, int) or classes < 0:
+        raise RecipeError(f"expected classes to be an integer of at least 0 (none), got {classes!r}")
+
+
 def check_choice(name: str, value: str, known: tuple[str, ...]) -> None:
     """`value` must be one of `known`.
 
