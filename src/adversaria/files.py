@@ -57,6 +57,22 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def remove_folder(path: str | os.PathLike[str]) -> None:
+    """Delete a folder such that no reader sees half of it: it loses its name first."""
+    doomed = _beside(Path(path))
+    os.replace(path, doomed)
+    shutil.rmtree(doomed)
+
+
+def sweep(folder: str | os.PathLike[str]) -> None:
+    """Delete what writers that were killed have left half-written in `folder`; nobody may be writing there."""
+    for left in Path(folder).glob(".*.tmp"):
+        if left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink()
+
+
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write `text` atomically, in UTF-8."""
     with atomic_file(path) as temporary:

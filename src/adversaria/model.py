@@ -59,10 +59,10 @@ class Model:
         """Latents z_0 … z_{n−1}, (n, d); z_i depends on (seed, i) alone.
 
         Raises:
-            ValueError: n is negative.
+            ModelError: n is negative.
         """
         if n < 0:
-            raise ValueError(f"n should be at least 0, got {n}")
+            raise ModelError(f"n should be at least 0, got {n}")
         parts = [
             self.prior.sample(CHUNK, generator=generator_for(seed, "sample", chunk)) for chunk in range(-(-n // CHUNK))
         ]
@@ -89,7 +89,7 @@ class Model:
             (n, C, H, W) in [-1, 1], or (n, d) points; on the model's device.
 
         Raises:
-            ValueError: y is given to a model without classes, has another length than n, or is out of range.
+            ModelError: n is negative; y is given to a model without classes, is not of length n, or is out of range.
         """
         return self.decode(self.latents(n, seed=seed), y=self._conditions(n, seed, y))
 
@@ -98,32 +98,35 @@ class Model:
         """The generator on given latents (n, d), in chunks of fixed size."""
         made = [
             self.generator(*(_filled(part, start).to(self.device) for part in (latents, y) if part is not None))
-            for start in range(0, len(latents), CHUNK)
+            for start in range(0, max(1, len(latents)), CHUNK)
         ]
-        return torch.cat(made)[: len(latents)] if made else torch.empty(0, *self.space.shape)
+        return torch.cat(made)[: len(latents)]
 
     @torch.no_grad()
     def scores(self, samples: Tensor, *, y: Tensor | None = None) -> Tensor:
         """The critic's raw scores of samples (n, ...), (n, k), in chunks of fixed size."""
         made = [
             self.critic(*(_filled(part, start).to(self.device) for part in (samples, y) if part is not None))
-            for start in range(0, len(samples), CHUNK)
+            for start in range(0, max(1, len(samples)), CHUNK)
         ]
         return torch.cat(made)[: len(samples)]
 
     def _conditions(self, n: int, seed: int, y: int | Sequence[int] | Tensor | None) -> Tensor | None:
         if not self.recipe.conditional:
             if y is not None:
-                raise ValueError(f"'{self.recipe.name}' was trained without classes, so y should be None, got {y!r}")
+                raise ModelError(f"'{self.recipe.name}' was trained without classes, so y should be None, got {y!r}")
             return None
         if y is None:
             return self.classes(n, seed=seed)
-        given = torch.as_tensor(y, dtype=torch.int64)
+        given = torch.as_tensor(y)
         given = given.expand(n) if given.ndim == 0 else given
         count = len(self.space.classes)
-        if given.shape != (n,) or (n and not (int(given.min()) >= 0 and int(given.max()) < count)):
-            raise ValueError(f"y should be {n} classes from 0 to {count - 1}, got {y!r}")
-        return given
+        wrong = given.shape != (n,) or (
+            n and (given.is_floating_point() or bool(((given < 0) | (given >= count)).any()))
+        )
+        if wrong:
+            raise ModelError(f"y should be {n} whole numbers from 0 to {count - 1}, got {y!r}")
+        return given.long()
 
     def save(self, folder: str | Path) -> Path:
         """Write the model into `folder`: `config.json` and `model.safetensors`."""
@@ -173,7 +176,7 @@ def read_config(path: Path) -> tuple[recipes.Recipe, SampleSpace, dict[str, Any]
         if config["format"] != FORMAT:
             raise ModelError(f"{path} has format {config['format']}, expected {FORMAT}; use the version that wrote it")
         return recipes.parse(config["recipe"]), SampleSpace.model_validate(config["space"]), config
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         if isinstance(error, ModelError):
             raise
         raise ModelError(f"{path} does not describe a model: {error}") from error
@@ -189,7 +192,9 @@ def load(path: str | Path, *, device: str | torch.device = "cpu") -> Model:
     folder = Path(path)
     if (folder / "config.json").exists():
         recipe, space, config = read_config(folder / "config.json")
-        return _built(recipe, space, folder / "model.safetensors", config.get("step", 0), device)
+        if not isinstance(step := config.get("step"), int):
+            raise ModelError(f"{folder / 'config.json'} is damaged: 'step' should be a whole number, got {step!r}")
+        return _built(recipe, space, folder / "model.safetensors", step, device)
     if (folder / "recipe.json").exists():
         saved = checkpoints(folder / "checkpoints")
         if not saved:
@@ -200,7 +205,7 @@ def load(path: str | Path, *, device: str | torch.device = "cpu") -> Model:
             f"{path} holds no model: expected a run folder (recipe.json, checkpoints/), a checkpoint of one, or a "
             f"folder with config.json and model.safetensors"
         )
-    recipe, space, _ = read_config(folder.parent.parent / "recipe.json")
+    recipe, space, _ = read_config(folder.resolve().parent.parent / "recipe.json")
     return _built(recipe, space, folder / "model.safetensors", read_record(folder)["step"], device)
 
 

@@ -30,10 +30,11 @@ import torch
 
 from adversaria import __version__, assemble, recipes
 from adversaria.data import Splits
-from adversaria.errors import RunError
-from adversaria.files import append_json, read_json_lines, write_json
+from adversaria.errors import RecipeError, RunError
+from adversaria.files import append_json, read_json_lines, sweep, write_json
 from adversaria.model import Model, config_of, load, read_config
 from adversaria.progress import Progress, Silent
+from adversaria.randomness import seed_for
 from adversaria.recipes import SampleSpace
 from adversaria.training import checkpoint
 from adversaria.training.compiled import choose
@@ -133,15 +134,16 @@ def train(
         NonFiniteError: a loss became infinite or NaN; the last checkpoint is good.
         Interrupted: stopped by Ctrl-C or SIGTERM after saving.
     """
-    complete = recipe if isinstance(recipe, recipes.Recipe) else recipes.read(recipe, changes)
-    folder = Path(out)
-    if (folder / RECIPE).exists():
-        raise RunError(f"{folder} holds a run already; go on with: adversaria resume {folder}, or choose another --out")
+    complete, folder = _complete(recipe, changes), Path(out)
+    _check_unused(folder)
     data = assemble.data_of(complete)
     seat = _seat(complete, data, folder, _device(device))
-    write_json(folder / RECIPE, _facts(complete, data))
-    seat.journal.note("started", 0, device=str(_device(device)), threads=torch.get_num_threads())
-    return _play(folder, complete, seat, quiet=quiet, form=None)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _only_user(folder), _own_randomness(complete.seed):
+        _check_unused(folder)  # another process may have been faster
+        write_json(folder / RECIPE, _facts(complete, data))
+        seat.journal.note("started", 0, device=str(_device(device)), threads=torch.get_num_threads())
+        return _play(folder, complete, seat, quiet=quiet, form=None)
 
 
 def resume(run: str | Path | Run, *, steps: int | None = None, device: str = "auto", quiet: bool = False) -> Run:
@@ -154,24 +156,50 @@ def resume(run: str | Path | Run, *, steps: int | None = None, device: str = "au
         quiet: show no progress.
 
     Raises:
-        RunError: no run is there, its data has changed since, or `steps` is below what is done already.
+        RunError: no run is there, another process trains it, its data has changed since, or `steps` is below what
+            is done already.
         NonFiniteError, Interrupted: as for `train`.
     """
     run = run if isinstance(run, Run) else Run(Path(run))
-    recipe, data = run.recipe, run.data()
-    _check_fingerprint(run, data)
-    if steps is not None:
-        if steps < run.step:
-            raise RunError(f"{run.path} has done {run.step} steps, so steps should be at least that, got {steps}")
-        recipe = recipe.model_copy(update={"steps": steps})
-        write_json(run.path / RECIPE, run.facts | {"recipe": recipe.model_dump(mode="json")})
-    seat = _seat(recipe, data, run.path, _device(device))
-    form = None
-    if saved := run.checkpoints():
-        form = checkpoint.restore(seat.state, saved[-1])
-    forget_after(run.path, seat.state.step)
-    seat.journal.note("resumed", seat.state.step, device=str(_device(device)), threads=torch.get_num_threads())
-    return _play(run.path, recipe, seat, quiet=quiet, form=form)
+    with _only_user(run.path), _own_randomness(run.recipe.seed):
+        recipe, data = _planned(run, steps), run.data()
+        _check_fingerprint(run, data)
+        seat = _seat(recipe, data, run.path, _device(device))
+        saved = run.checkpoints()
+        form = checkpoint.restore(seat.state, saved[-1]) if saved else None
+        if steps is not None:
+            write_json(run.path / RECIPE, run.facts | {"recipe": recipe.model_dump(mode="json")})
+        _tidy(run.path, seat.state.step)
+        seat.journal.note("resumed", seat.state.step, device=str(_device(device)), threads=torch.get_num_threads())
+        return _play(run.path, recipe, seat, quiet=quiet, form=form)
+
+
+def _complete(recipe: str | Path | recipes.Recipe, changes: Mapping[str, Any] | None) -> recipes.Recipe:
+    if not isinstance(recipe, recipes.Recipe):
+        return recipes.read(recipe, changes)
+    if changes:
+        raise RecipeError("changes go with a recipe's name or file; a Recipe object is changed where it is made")
+    return recipe
+
+
+def _check_unused(folder: Path) -> None:
+    if (folder / RECIPE).exists():
+        raise RunError(f"{folder} holds a run already; go on with: adversaria resume {folder}, or choose another --out")
+
+
+def _planned(run: Run, steps: int | None) -> recipes.Recipe:
+    if steps is None:
+        return run.recipe
+    if steps < run.step:
+        raise RunError(f"{run.path} has done {run.step} steps, so steps should be at least that, got {steps}")
+    return recipes.parse(run.recipe.model_dump(mode="json") | {"steps": steps})
+
+
+def _tidy(folder: Path, step: int) -> None:
+    """Forget what a killed process wrote after its last checkpoint, and what it left half-written."""
+    forget_after(folder, step)
+    for part in ("checkpoints", "samples"):
+        sweep(folder / part)
 
 
 def _play(folder: Path, recipe: recipes.Recipe, seat: Seat, *, quiet: bool, form: str | None) -> Run:
@@ -179,7 +207,7 @@ def _play(folder: Path, recipe: recipes.Recipe, seat: Seat, *, quiet: bool, form
         recipe.log_every, recipe.checkpoint_every, recipe.keep_checkpoints, getattr(recipe, "sample_every", None)
     )
     progress = Silent() if quiet else Progress(recipe.name)
-    with _only_user(folder), _global_randomness_kept(), Stop() as stop, progress as watch:
+    with Stop() as stop, progress as watch:
         table = _table(recipe, seat, form)
         play_to_the_end([seat], table, rhythm, stop, watch)
     seat.journal.note("finished", seat.state.step, seconds=round(seat.state.seconds, 3))
@@ -271,7 +299,11 @@ def _only_user(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _global_randomness_kept() -> Iterator[None]:
-    """Layers such as dropout draw from the process's global state; give it back as it was."""
+def _own_randomness(seed: int) -> Iterator[None]:
+    """Layers such as dropout draw from the process's global state: give them a seed of the run, and it back as it was.
+
+    It must surround the restoring of a checkpoint too, which sets that state.
+    """
     with torch.random.fork_rng():
+        torch.manual_seed(seed_for(seed, "layers"))
         yield

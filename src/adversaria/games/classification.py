@@ -23,9 +23,9 @@ def shifted(images: Tensor, offset: Tensor) -> Tensor:
     height, width = images.shape[-2:]
     margin = int(offset.abs().max()) if offset.numel() else 0
     padded = functional.pad(images, (margin, margin, margin, margin), value=-1.0)
-    rows = torch.arange(height)[None, :] - offset[:, :1] + margin
-    columns = torch.arange(width)[None, :] - offset[:, 1:] + margin
-    batch = torch.arange(len(images))[:, None, None]
+    rows = torch.arange(height, device=images.device)[None, :] - offset[:, :1] + margin
+    columns = torch.arange(width, device=images.device)[None, :] - offset[:, 1:] + margin
+    batch = torch.arange(len(images), device=images.device)[:, None, None]
     return padded.permute(0, 2, 3, 1)[batch, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 

@@ -121,7 +121,8 @@ class Game:
         averaged: players of which a running average is kept beside the live weights (the generator).
 
     Raises:
-        ValueError: a phase names an unknown player, moves one twice, or shares what is out of date.
+        ValueError: two phases have one name; a phase names an unknown player, moves one twice, is played less than
+            once, or shares what is out of date.
     """
 
     players: nn.ModuleDict
@@ -129,6 +130,9 @@ class Game:
     averaged: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
+        names = [phase.name for phase in self.phases]
+        if len(set(names)) < len(names):
+            raise ValueError(f"phases need names of their own, for the log; got {names}")
         for position, phase in enumerate(self.phases):
             self._check_names(phase)
             if phase.shares:
@@ -140,6 +144,8 @@ class Game:
             raise ValueError(f"phase '{phase.name}' names {sorted(unknown)}; the players are {list(self.players)}")
         if len(set(phase.movers)) < len(phase.movers):
             raise ValueError(f"phase '{phase.name}' moves a player twice: {phase.movers}; give it one move")
+        if phase.times < 1:
+            raise ValueError(f"phase '{phase.name}' should be played at least once a round, got times={phase.times}")
 
     def _check_sharing(self, phase: Phase, before: tuple[Phase, ...]) -> None:
         if not before:

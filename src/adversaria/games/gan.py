@@ -86,12 +86,13 @@ def gan(
     rules = _Rules(prior, objective, dict(penalties or {}))
     move_critic = Move(("critic",), rules.critic_loss, constraint)
     move_generator = Move(("generator",), rules.generator_loss)
-    made = {"make": rules.make, "makers": ("generator",)}
-    return Game(
-        players=nn.ModuleDict({"generator": generator, "critic": critic}),
-        phases=(
-            Phase("critic", (move_critic,), draw=rules.draw, times=critic_steps, **made),
-            Phase("generator", (move_generator,), draw=rules.draw_latent, shares=share_fakes, **made),
-        ),
-        averaged=("generator",),
+    judge = Phase("critic", (move_critic,), draw=rules.draw, make=rules.make, makers=("generator",), times=critic_steps)
+    fool = Phase(
+        "generator",
+        (move_generator,),
+        draw=rules.draw_latent,
+        make=rules.make,
+        makers=("generator",),
+        shares=share_fakes,
     )
+    return Game(nn.ModuleDict({"generator": generator, "critic": critic}), (judge, fool), averaged=("generator",))

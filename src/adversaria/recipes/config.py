@@ -393,6 +393,13 @@ class GAN(Recipe):
         return self
 
     @model_validator(mode="after")
+    def _penalties_differ(self) -> Self:
+        kinds = [penalty.kind for penalty in self.penalties]
+        if len(set(kinds)) < len(kinds):
+            raise ValueError(f"penalties should be of different kinds, got {', '.join(kinds)}; add up their weights")
+        return self
+
+    @model_validator(mode="after")
     def _wasserstein_critic_is_lipschitz(self) -> Self:
         bounded = self.penalties or self.clip_weights is not None or self.critic.normalisation == "spectral"
         if isinstance(self.objective, Wasserstein) and not bounded:

@@ -51,9 +51,14 @@ def read(recipe: str | Path, changes: Mapping[str, Any] | None = None) -> Recipe
         RecipeError: no such recipe, no such field, or a value that does not fit.
     """
     tree = _file(Path(recipe)) if _is_file(recipe) else named(str(recipe)).model_dump(mode="json")
-    for name, value in (changes or {}).items():
+    for name, value in sorted((changes or {}).items(), key=_depth):
         tree = _replaced(tree, name.replace("-", "_").split("."), value, name)
     return parse(tree)
+
+
+def _depth(change: tuple[str, Any]) -> int:
+    """Whole parts come before their fields, whatever the order they were given in."""
+    return change[0].removesuffix(".kind").count(".")
 
 
 def named(name: str) -> Recipe:
@@ -95,7 +100,7 @@ def _file(path: Path) -> dict[str, Any]:
         tree = _parse_text(path, path.read_text(encoding="utf-8"))
     except OSError as error:
         raise RecipeError(f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, yaml.YAMLError) as error:
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
         raise RecipeError(f"{path} is not valid {path.suffix[1:].upper()}: {error}") from error
     if not isinstance(tree, dict):
         raise RecipeError(f"{path} should hold named fields, got {type(tree).__name__}")
@@ -138,6 +143,8 @@ def _replaced(tree: Any, path: list[str], value: Any, name: str) -> Any:
         return [_replaced_at(old, rest, value, name) if i == place else old for i, old in enumerate(tree)]
     if not isinstance(tree, dict):
         raise RecipeError(f"'{name}' goes too deep: there are no fields below '{head}'")
+    if head == "kind" and not rest and value != tree.get("kind"):
+        return {"kind": value}
     if rest and tree.get(head) is None:
         if head not in tree:
             raise RecipeError(f"no field '{name}'{nearest(head, list(tree))}; fields here: {', '.join(tree)}")
@@ -148,6 +155,8 @@ def _replaced(tree: Any, path: list[str], value: Any, name: str) -> Any:
 def _replaced_at(old: Any, rest: list[str], value: Any, name: str) -> Any:
     if rest:
         return _replaced(old, rest, value, name)
+    if isinstance(old, dict) and old.get("kind") in _data_kinds() and not str(value).startswith('{"'):
+        return _merged(old, value)  # a path, whatever it begins with
     return _merged(old, _literal(value) if not isinstance(old, str) else value)
 
 

@@ -9,7 +9,7 @@ so that a weight's share in the average halves every h_t steps, and the average 
 import copy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class Average:
@@ -33,7 +33,8 @@ class Average:
     @torch.no_grad()
     def update(self, module: nn.Module, step: int) -> None:
         """Move towards `module`, which has made `step` steps."""
-        mine, theirs = list(self.module.parameters()), list(module.parameters())
+        mine: list[Tensor] = list(self.module.parameters())
+        theirs: list[Tensor] = list(module.parameters())
         torch._foreach_lerp_(mine, theirs, 1.0 - self.decay(step))
         for kept, live in zip(self.module.buffers(), module.buffers(), strict=True):
             kept.copy_(live)

@@ -9,7 +9,7 @@ Nothing is pickled. A folder is written beside its final name, flushed, and rena
 """
 
 import json
-import shutil
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,12 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from adversaria.errors import ModelError, RunError
-from adversaria.files import atomic_folder, write_json
+from adversaria.files import atomic_folder, remove_folder, write_json
 from adversaria.training.state import State
 
 FORMAT = 1
+RECORD: dict[str, Any] = {"step": int, "steps": int, "seconds": (int, float), "form": str, "optimisers": dict}
+"""What `state.json` holds beside its format."""
 
 
 def save(state: State, folder: Path, *, form: str) -> Path:
@@ -66,46 +68,64 @@ def restore(state: State, checkpoint: Path) -> str:
         ModelError: a file of it is damaged.
     """
     record = read_record(checkpoint)
-    if record.get("format") != FORMAT:
-        raise RunError(
-            f"{checkpoint} has format {record.get('format')}, expected {FORMAT}; use the version that wrote it"
-        )
     load_model_tensors(state, read_tensors(checkpoint / "model.safetensors"))
     tensors = read_tensors(checkpoint / "state.safetensors")
     for name, descent in state.descents.items():
         prefix = f"optimiser.{name}."
         memory = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
-        load_optimiser(descent.optimiser, memory, record["optimisers"][name])
-    torch.set_rng_state(tensors["torch"])
-    if torch.cuda.is_available() and "cuda" in tensors:
-        torch.cuda.set_rng_state(tensors["cuda"])
+        try:
+            load_optimiser(descent.optimiser, memory, record["optimisers"][name])
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise RunError(f"the optimiser of '{name}' in {checkpoint} does not fit the recipe: {error}") from error
+    _restore_global_randomness(tensors, checkpoint)
     state.step, state.seconds = record["step"], record["seconds"]
     return record["form"]
+
+
+def _restore_global_randomness(tensors: dict[str, Tensor], checkpoint: Path) -> None:
+    try:
+        torch.set_rng_state(tensors["torch"])
+        if torch.cuda.is_available() and "cuda" in tensors:
+            torch.cuda.set_rng_state(tensors["cuda"])
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise RunError(f"{checkpoint} holds no valid random state ({error}); delete it to go on") from error
 
 
 def read_record(checkpoint: Path) -> dict[str, Any]:
     """The scalars of a checkpoint.
 
     Raises:
-        RunError: there is none, or it is damaged.
+        RunError: there is none, or it is damaged or of another format.
     """
     try:
-        return json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        record = json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise RunError(
             f"{checkpoint} is no whole checkpoint ({error}); delete it to go on from the one before"
         ) from error
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        found = record.get("format") if isinstance(record, dict) else None
+        raise RunError(f"{checkpoint} has format {found}, expected {FORMAT}; use the version that wrote it")
+    for name, kind in RECORD.items():
+        if not isinstance(record.get(name), kind) or record[name] is True:
+            raise RunError(
+                f"{checkpoint / 'state.json'} is damaged: '{name}' is {record.get(name)!r}; "
+                f"delete the checkpoint to go on from the one before"
+            )
+    return record
 
 
 def prune(folder: Path, keep: int) -> None:
     """Delete all but the latest `keep` checkpoints; the first, of step 0, goes too."""
     for old in checkpoints(folder)[:-keep]:
-        shutil.rmtree(old)
+        remove_folder(old)
 
 
 def checkpoints(folder: Path) -> list[Path]:
     """Checkpoints in order of their steps. Half-written ones have other names."""
-    return sorted(path for path in folder.glob("step-*") if (path / "state.json").exists())
+    found = {path: re.fullmatch(r"step-(\d+)", path.name) for path in folder.glob("step-*")}
+    steps = {path: int(match[1]) for path, match in found.items() if match and (path / "state.json").exists()}
+    return sorted(steps, key=lambda path: steps[path])
 
 
 # --- tensors ---------------------------------------------------------------------------------------------------
@@ -113,7 +133,7 @@ def checkpoints(folder: Path) -> list[Path]:
 
 def model_tensors(state: State) -> dict[str, Tensor]:
     """Weights and buffers of all players, `NAME.*`, and of all averages, `average.NAME.*`."""
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     for name, module in _modules(state).items():
         tensors |= {f"{name}.{key}": value for key, value in module.state_dict().items()}
     return tensors
@@ -174,9 +194,24 @@ def _split(state: dict[str, Any]) -> tuple[dict[str, Tensor], list[dict[str, Any
 
 
 def load_optimiser(optimiser: Optimizer, memory: dict[str, Tensor], groups: list[dict[str, Any]]) -> None:
-    """Restore what an optimiser remembers: tensors `INDEX.KEY`, and the scalars of its groups."""
+    """Restore what an optimiser remembers: tensors `INDEX.KEY`, and the scalars of its groups.
+
+    Raises:
+        LookupError, TypeError, ValueError: they are another optimiser's.
+    """
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in memory.items():
         index, key = name.split(".", 1)
-        state.setdefault(int(index), {})[key] = value
+        state.setdefault(int(index), {})[key] = _laid_out_like(parameters[int(index)], value, name)
     optimiser.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _laid_out_like(parameter: Tensor, value: Tensor, name: str) -> Tensor:
+    # Fused optimisers walk a weight and its moments in the order of memory, whatever their strides say; a moment that
+    # comes back from the file row by row would meet a channels-last weight in the wrong order.
+    if value.ndim == 0:
+        return value
+    if value.shape != parameter.shape:
+        raise ValueError(f"'{name}' has shape {tuple(value.shape)}, its parameter {tuple(parameter.shape)}")
+    return torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)

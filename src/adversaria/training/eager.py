@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 import torch
 
-from adversaria.games.game import Batch, Move, Outcome, Phase, Tensors
+from adversaria.games.game import Batch, Move, Outcome, Phase, Players, Tensors
 from adversaria.training.state import State
 
 Inputs = Sequence[tuple[Batch, Tensors]]
@@ -42,7 +42,8 @@ class Eager:
 
     def __init__(self, state: State) -> None:
         self.state = state
-        self._followers = dict(zip(state.game.phases, state.game.phases[1:], strict=False))
+        self._players: Players = dict(state.game.players.items())
+        self._shown_to = audience(state.game.phases)
 
     def sync(self) -> None:
         """Nothing is held apart."""
@@ -64,17 +65,14 @@ class Eager:
         return reports
 
     def _show(self, phase: Phase, batch: Batch, draws: Tensors, last: bool) -> _Shown:
-        follower = self._followers.get(phase)
-        movers = set(phase.movers)
-        if last and follower is not None and follower.shares:
-            movers |= set(follower.movers)
+        movers = self._shown_to[phase.name] if last else set(phase.movers)
         with torch.set_grad_enabled(bool(movers & set(phase.makers))):
-            return _Shown(batch, draws, phase.make(self.state.game.players, batch, draws))
+            return _Shown(batch, draws, phase.make(self._players, batch, draws))
 
     def _move(self, phase: Phase, shown: _Shown) -> Tensors:
         if not set(phase.movers) & set(phase.makers):
             shown = shown._replace(made={name: made.detach() for name, made in shown.made.items()})
-        outcomes = [move.loss(self.state.game.players, *shown) for move in phase.moves]
+        outcomes = [move.loss(self._players, *shown) for move in phase.moves]
         for move, outcome in zip(phase.moves, outcomes, strict=True):
             self._differentiate(move, outcome, retain=outcome is not outcomes[-1])
         for move in phase.moves:
@@ -97,6 +95,16 @@ class Eager:
                 with torch.no_grad():
                     for parameter in descent.parameters:
                         parameter.copy_(move.constraint(parameter))
+
+
+def audience(phases: Sequence[Phase]) -> dict[str, set[str]]:
+    """Who moves by what a phase makes last, by the phase's name: its own movers, and those of all that share it."""
+    movers: dict[str, set[str]] = {}
+    for phase in phases:
+        if not phase.shares:
+            owner = phase.name
+        movers.setdefault(owner, set()).update(phase.movers)
+    return movers
 
 
 def report(phase: Phase, outcomes: Sequence[Outcome]) -> Tensors:

@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from adversaria.data import ImageData, ToyLaw, to_float
+from adversaria.data import ImageData, ToyLaw, flip, to_float
 from adversaria.errors import DataError
 from adversaria.games.game import Batch
 from adversaria.randomness import generator_for, permutation
@@ -28,7 +28,7 @@ class Feed(Protocol):
 class ImageFeed:
     """Images (B, C, H, W) in [-1, 1], channels last in memory, with their labels if `labelled`.
 
-    The uint8 images are kept on `device`; a batch is an index into them.
+    The uint8 images are kept on `device` if they fit there; a batch is an index into them.
 
     Arguments:
         flip: mirror each image with probability ½.
@@ -48,19 +48,19 @@ class ImageFeed:
         if labelled and data.labels is None:
             raise DataError(f"'{data.name}' has no labels; put each class in a folder of its own")
         self.batch_size = batch_size
-        self._images = data.images.to(device)
-        self._labels = data.labels.to(device) if labelled and data.labels is not None else None
+        resident = data.resident(device)
+        self._images, self._labels = resident.images, resident.labels if labelled else None
+        self._device = device
         self._seed, self._flip = seed, flip
         self._epoch, self._order = -1, torch.empty(0)
 
     def batch(self, number: int) -> Batch:
         """Batch `number` of the run."""
         index = self._index(number)
-        images = to_float(self._images[index])
+        images = to_float(self._images[index].to(self._device))
         if self._flip:
-            heads = torch.rand(self.batch_size, generator=generator_for(self._seed, "flip", number)) < 0.5
-            images = torch.where(heads[:, None, None, None].to(images.device), images.flip(-1), images)
-        label = None if self._labels is None else self._labels[index]
+            images = flip(images, generator=generator_for(self._seed, "flip", number))
+        label = None if self._labels is None else self._labels[index].to(self._device)
         return Batch(images.contiguous(memory_format=torch.channels_last), label)
 
     def _index(self, number: int) -> Tensor:

@@ -72,7 +72,7 @@ class Journal:
         means: dict[str, dict[str, float]] = {}
         for phase, report in self._pending[0][1].items():
             values = torch.stack([torch.stack(list(reports[phase].values())) for _, reports in self._pending])
-            values = values.double().cpu()
+            values = values.cpu().double()
             if not bool(values.isfinite().all()):
                 self._complain(phase, list(report), values)
             means[phase] = dict(zip(report, values.mean(0).tolist(), strict=True))

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from adversaria.errors import Interrupted
+from adversaria.errors import Interrupted, NonFiniteError
 from adversaria.games.game import Batch, Game, Tensors
 from adversaria.randomness import generator_for
 from adversaria.training import checkpoint
@@ -112,7 +112,7 @@ def play_to_the_end(seats: Sequence[Seat], table: Table, rhythm: Rhythm, stop: S
 
     Raises:
         Interrupted: `stop` was asked to; the step was finished and saved.
-        NonFiniteError: a loss is infinite or NaN; what was saved last is good.
+        NonFiniteError: a loss, or a weight that is due to be saved, is infinite or NaN; what was saved last is good.
     """
     first = seats[0].state
     if first.step == 0:
@@ -123,28 +123,31 @@ def play_to_the_end(seats: Sequence[Seat], table: Table, rhythm: Rhythm, stop: S
         inputs = [deal(seat.state.game, seat.feed, seat.seed, seat.state.step) for seat in seats]
         for seat, reports in zip(seats, table.play(inputs), strict=True):
             seat.journal.record(seat.state.step, reports)
-        _write_what_is_due(seats, table, rhythm, last=first.step == first.steps, stop=stop, watch=watch)
-        if stop.signal_number is not None and first.step < first.steps:
+        asked = stop.signal_number  # read once: a signal that comes while writing waits for the next round
+        last = first.step == first.steps
+        _write_what_is_due(seats, table, rhythm, leaving=last or asked is not None, watch=watch)
+        if asked is not None and not last:
             raise Interrupted(
                 f"stopped at step {first.step} of {first.steps} and saved; "
                 f"go on with: adversaria resume {seats[0].journal.folder}",
-                stop.signal_number,
+                asked,
             )
 
 
-def _write_what_is_due(
-    seats: Sequence[Seat], table: Table, rhythm: Rhythm, *, last: bool, stop: Stop, watch: Watch
-) -> None:
+def _write_what_is_due(seats: Sequence[Seat], table: Table, rhythm: Rhythm, *, leaving: bool, watch: Watch) -> None:
     first = seats[0].state
-    save = last or stop.signal_number is not None or first.step % rhythm.checkpoint_every == 0
-    show = rhythm.sample_every is not None and (last or first.step % rhythm.sample_every == 0)
+    save = leaving or first.step % rhythm.checkpoint_every == 0
+    show = rhythm.sample_every is not None and (first.step == first.steps or first.step % rhythm.sample_every == 0)
     if not (save or show or first.step % rhythm.log_every == 0):
         return
     lines = [seat.journal.write(seat.state) for seat in seats]  # before saving: it finds losses that are not finite
     if lines[0] is not None:
         watch(first.step, first.steps, lines[0])
-    if show:
+    if show or save:
         table.sync()
+        for seat in seats:
+            _check_weights(seat.state)
+    if show:
         for seat in seats:
             if seat.picture is not None:
                 save_picture(seat.picture(), _picture_path(seat))
@@ -152,6 +155,16 @@ def _write_what_is_due(
         _save(seats, table, rhythm)
     for seat in seats:
         seat.journal.pause()
+
+
+def _check_weights(state: State) -> None:
+    """A finite loss can have a gradient that is not, which the next loss would show: too late, if saved before."""
+    for name, player in state.game.players.items():
+        if not all(bool(value.isfinite().all()) for value in player.state_dict().values()):
+            raise NonFiniteError(
+                f"weights of '{name}' became infinite or NaN by step {state.step}, though the losses were finite. The "
+                f"last checkpoint is good; lower the learning rate, clip the gradient (clip_norm), or add a penalty"
+            )
 
 
 def _save(seats: Sequence[Seat], table: Table, rhythm: Rhythm) -> None:
