@@ -1,0 +1,251 @@
+"""Decoded once: every set of images is kept as uint8 in a cache on disk and mapped into memory from there.
+
+    <cache>/decoded/<key>/   train.images.npy  train.labels.npy  held-out.images.npy  held-out.labels.npy  meta.json
+
+The key is the SHA-256 of the source's bytes, the names of its files, and how they are decoded and divided; so an
+entry never goes stale, and a changed source is another entry. An entry is written beside its place and renamed: it
+exists whole or not at all, and of two processes that build it at once, one wins and both use it. A bad file leaves
+nothing. The cache may be deleted at any time.
+
+It is the folder named by the environment variable ADVERSARIA_CACHE, or else the platform's own place for caches.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from adversaria.data.images import Fingerprint, ImageData, Splits, held_out_mask
+from adversaria.data.labels import index_classes
+from adversaria.data.parts import Contents, Faults, Form, Part, Source, Survey
+from adversaria.data.pixels import strict
+from adversaria.errors import DataError
+from adversaria.files import atomic_folder, write_json
+
+_FORMAT = 1
+_TRAIN, _HELD_OUT = "train", "held-out"
+_STALE = 86_400.0  # seconds after which what a killed process left is swept away
+
+Pixels = npt.NDArray[np.uint8]
+Progress = Callable[[int, int], None]
+"""Called with (images decoded, images in all) now and then."""
+
+
+class Wish(NamedTuple):
+    """What the user asks of a source."""
+
+    channels: int | None
+    """1, 3, or None: gray if every image is gray, else RGB."""
+    resolution: int | None
+    """Side of the square, or None: as they are."""
+    held_out: float
+    """Share to hold out, if the source has no test part."""
+
+
+def cache_folder() -> Path:
+    """Where decoded images and downloads are kept."""
+    if named := os.environ.get("ADVERSARIA_CACHE"):
+        return Path(named).expanduser()
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "adversaria"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "adversaria" / "cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "adversaria"
+
+
+def load_cached(source: Source, wish: Wish, progress: Progress | None = None) -> Splits:
+    """The images of a source, from the cache if they are there, else decoded into it.
+
+    Raises:
+        DataError: the source or the cache cannot be used.
+    """
+    entry = cache_folder() / "decoded" / source_key(source, wish)
+    if not (entry / "meta.json").exists():
+        _build(entry, source, wish, progress)
+    return _open(entry, source.name)
+
+
+def source_key(source: Source, wish: Wish) -> str:
+    """SHA-256 of everything that decides what is decoded. A file that cannot be read is left for decoding to name."""
+    digest = hashlib.sha256(repr((_FORMAT, tuple(wish))).encode())
+    for path in source.files:
+        digest.update(repr(path.relative_to(source.root).as_posix()).encode())
+        try:
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        except OSError:
+            digest.update(b"unreadable")
+    return digest.hexdigest()
+
+
+def _build(entry: Path, source: Source, wish: Wish, progress: Progress | None) -> None:
+    contents = source.read()
+    try:
+        _sweep(entry.parent)
+        with atomic_folder(entry) as folder, strict():
+            _decode(folder, source.name, contents, wish, progress or (lambda done, total: None))
+    except OSError as error:
+        if not (entry / "meta.json").exists():  # else another process was faster
+            raise DataError(
+                f"cannot write the cache at {entry.parent}: {error.strerror or error}; free some space there, or set "
+                "ADVERSARIA_CACHE to a folder that can be written"
+            ) from error
+
+
+def _sweep(folder: Path) -> None:
+    for left in folder.glob(".*.tmp"):
+        try:
+            if time.time() - left.stat().st_mtime > _STALE:
+                shutil.rmtree(left, ignore_errors=True)
+        except OSError:
+            continue  # another process sweeps too
+
+
+def _open(entry: Path, name: str) -> Splits:
+    try:
+        meta = json.loads((entry / "meta.json").read_text(encoding="utf-8"))
+        return Splits(*(_open_part(entry, part, meta, name) for part in (_TRAIN, _HELD_OUT)))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{entry}: this entry of the cache is damaged ({error}); delete the folder") from error
+
+
+def _open_part(entry: Path, part: str, meta: dict[str, Any], name: str) -> ImageData:
+    images = np.load(entry / f"{part}.images.npy", mmap_mode="c", allow_pickle=False)
+    file = entry / f"{part}.labels.npy"
+    labels = torch.from_numpy(np.load(file, allow_pickle=False)) if file.exists() else None
+    classes = () if labels is None else tuple(meta["classes"])
+    return ImageData(torch.from_numpy(images), labels, classes, name, meta["fingerprints"][part])
+
+
+# --- building an entry -----------------------------------------------------------------------------------------
+
+
+class _Route(NamedTuple):
+    """A part of the source, and which of its images are held out."""
+
+    part: Part
+    held_out: npt.NDArray[np.bool_]
+    survey: Survey
+
+
+class _Plan(NamedTuple):
+    """What goes where, known before anything is decoded."""
+
+    routes: list[_Route]
+    counts: dict[str, int]
+    labels: dict[str, npt.NDArray[np.int64] | None]
+    classes: tuple[str, ...]
+
+
+def _plan(name: str, contents: Contents, wish: Wish, faults: Faults) -> _Plan:
+    parts = [contents.train] if contents.test is None else [contents.train, contents.test]
+    sizes = [len(part.images) for part in parts]
+    labels, classes = index_classes([part.labels for part in parts], sizes, contents.classes, name)
+    surveys = [part.images.survey(faults) for part in parts]
+    if contents.test is None:
+        known = labels[0]
+        mask = held_out_mask(sizes[0], None if known is None else torch.from_numpy(known), wish.held_out).numpy()
+        held_out = int(mask.sum())
+        counts = {_TRAIN: sizes[0] - held_out, _HELD_OUT: held_out}
+        divided = (None, None) if known is None else (known[~mask], known[mask])
+        return _Plan([_Route(parts[0], mask, surveys[0])], counts, dict(zip(counts, divided, strict=True)), classes)
+    masks = [np.zeros(sizes[0], bool), np.ones(sizes[1], bool)]
+    routes = [_Route(*route) for route in zip(parts, masks, surveys, strict=True)]
+    return _Plan(routes, {_TRAIN: sizes[0], _HELD_OUT: sizes[1]}, {_TRAIN: labels[0], _HELD_OUT: labels[1]}, classes)
+
+
+def _decode(folder: Path, name: str, contents: Contents, wish: Wish, progress: Progress) -> None:
+    faults = Faults()
+    plan = _plan(name, contents, wish, faults)
+    total = sum(plan.counts.values())
+    if faults:  # the headers of some are bad already: look into the others, to name all that are
+        for _ in _stream(plan, Form(1, 1), faults, progress):
+            pass
+        faults.check(name, total)
+    form, size = _form(name, [route.survey for route in plan.routes], wish)
+    with ExitStack() as stack:
+        writers = {
+            part: stack.enter_context(_Writer(folder, part, (count, form.channels, *size)))
+            for part, count in plan.counts.items()
+        }
+        for pixels, held_out in _stream(plan, form, faults, progress):
+            writers[_TRAIN].add(pixels[~held_out])
+            writers[_HELD_OUT].add(pixels[held_out])
+        faults.check(name, total)
+        prints = {part: writer.close(plan.labels[part], plan.classes) for part, writer in writers.items()}
+    write_json(folder / "meta.json", {"format": _FORMAT, "classes": list(plan.classes), "fingerprints": prints})
+
+
+def _form(name: str, surveys: list[Survey], wish: Wish) -> tuple[Form, tuple[int, int]]:
+    """What to decode to, and (height, width)."""
+    channels = wish.channels or (1 if all(survey.gray for survey in surveys) else 3)
+    if wish.resolution is not None:
+        return Form(channels, wish.resolution), (wish.resolution, wish.resolution)
+    sizes = sum((survey.sizes for survey in surveys), Counter[tuple[int, int]]())
+    if len(sizes) > 1:
+        came = ", ".join(f"{n:,} of {height} × {width}" for (height, width), n in sizes.most_common(5))
+        more = f" and {len(sizes) - 5:,} other sizes" if len(sizes) > 5 else ""
+        raise DataError(
+            f"{name}: expected images of one size (height × width), came {came}{more}; "
+            f"give a resolution, for example {_suggested(sizes)}"
+        )
+    return Form(channels, None), next(iter(sizes))
+
+
+def _suggested(sizes: Counter[tuple[int, int]]) -> int:
+    """The power of two from 8 to 128 nearest below the shortest side."""
+    return max(8, min(128, 1 << (min(map(min, sizes)).bit_length() - 1)))
+
+
+def _stream(
+    plan: _Plan, form: Form, faults: Faults, progress: Progress
+) -> Iterator[tuple[Pixels, npt.NDArray[np.bool_]]]:
+    """Decoded images (n, C, H, W) in order, with which of them are held out."""
+    done, total = 0, sum(plan.counts.values())
+    for part, held_out, survey in plan.routes:
+        start = 0
+        for pixels in part.images.decode(form, survey, faults):
+            yield pixels, held_out[start : start + len(pixels)]
+            start, done = start + len(pixels), done + len(pixels)
+            progress(done, total)
+
+
+class _Writer:
+    """Writes one part, image after image: an `.npy` file that is mapped later, and its labels."""
+
+    def __init__(self, folder: Path, key: str, shape: tuple[int, ...]) -> None:
+        self._labels_file = folder / f"{key}.labels.npy"
+        self._fingerprint = Fingerprint(shape)
+        self._file: BinaryIO = (folder / f"{key}.images.npy").open("wb")
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(self._file, header)
+
+    def __enter__(self) -> "_Writer":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def add(self, pixels: Pixels) -> None:
+        pixels = np.ascontiguousarray(pixels)
+        self._file.write(pixels.data)
+        self._fingerprint.add(pixels)
+
+    def close(self, labels: npt.NDArray[np.int64] | None, classes: tuple[str, ...]) -> str:
+        if labels is not None:
+            np.save(self._labels_file, labels)
+        return self._fingerprint.close(labels, classes)
