@@ -297,6 +297,25 @@ def test_width_is_doubled_at_each_coarser_side_to_eight_times(side):
     assert critic.features(torch.zeros(1, 1, side, side)).shape == (1, layers[-1][1] * layers[-1][0] ** 2)
 
 
+def test_batch_normalisation_is_where_the_publication_has_it():
+    """On every hidden layer of the generator, on all but the first of the critic, and next to no output."""
+
+    def kinds(net):
+        return [
+            type(m)
+            for m in net.modules()
+            if isinstance(m, tnn.Linear | tnn.Conv2d | tnn.ConvTranspose2d | tnn.BatchNorm2d)
+        ]
+
+    maker = DCGANGenerator(LATENT, (3, 32, 32), width=2, generator=random())
+    up, down, norm = tnn.ConvTranspose2d, tnn.Conv2d, tnn.BatchNorm2d
+    assert kinds(maker) == [tnn.Linear, norm, up, norm, up, norm, up]
+    batch = DCGANCritic((3, 32, 32), width=2, normalisation="batch", generator=random())
+    assert kinds(batch) == [down, down, norm, down, norm, tnn.Linear]
+    plain = DCGANCritic((3, 32, 32), width=2, generator=random())
+    assert kinds(plain) == [down, down, down, tnn.Linear]
+
+
 @pytest.mark.parametrize("depth", [1, 2, 5])
 def test_depth_counts_hidden_layers(depth):
     for net in (

@@ -72,7 +72,8 @@ def spectral(layer: Layer, generator: torch.Generator) -> Layer:
     """Divide the layer's weight, as a matrix (outputs, rest), by its largest singular value.
 
     The value is followed by one power iteration per forward pass in training mode, from vectors that are drawn from
-    `generator` and taken through fifteen iterations here. They are buffers and belong to the network's state.
+    `generator` and taken through fifteen iterations here. They are buffers and belong to the network's state. The
+    library updates them in a way that `torch.func.vmap` refuses, so in training mode such networks cannot be stacked.
 
     Reference: T. Miyato et al., Spectral normalization for generative adversarial networks, 2018,
     https://arxiv.org/abs/1802.05957.

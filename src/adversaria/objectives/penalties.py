@@ -19,6 +19,7 @@ For a critic with k > 1 scores, f is their sum. Batch normalisation makes the sc
 others, so the gradient per sample is not defined; critics under a penalty go without it.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -72,7 +73,7 @@ def slope(critic: Critic, points: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Weighted:
+class Weighted(ABC):
     """What the penalties share: a checked weight, and drawing before evaluating.
 
     Arguments:
@@ -95,9 +96,9 @@ class Weighted:
         """Nothing is random: an empty tensor."""
         return real.new_empty(0)
 
+    @abstractmethod
     def evaluate(self, critic: Critic, real: Tensor, fake: Tensor, draw: Tensor) -> Tensor:
         """The penalty, ()."""
-        raise NotImplementedError
 
     def __call__(self, critic: Critic, real: Tensor, fake: Tensor, *, generator: torch.Generator) -> Tensor:
         """Draw and evaluate: ()."""
