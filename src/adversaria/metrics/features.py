@@ -245,8 +245,8 @@ def _levels(images: Tensor, start: int) -> Tensor:
         index = int(outside.nonzero()[0])
         low, high = images[index].min().item(), images[index].max().item()
         raise MetricError(
-            f"float images must lie in [-1, 1]; image {start + index} lies in [{low:.4g}, {high:.4g}]: rescale, or give "
-            "uint8"
+            f"float images must lie in [-1, 1]; image {start + index} lies in [{low:.4g}, {high:.4g}]; rescale "
+            "them, or give uint8"
         )
     return ((images.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 

@@ -62,7 +62,7 @@ def mode_coverage(points: Features, modes: Features, scale: float, *, radius: fl
     >>> int(result.modes.value), result.high_quality.value
     (3, 1.0)
     """
-    x, centres = matrix(points, "points", at_least=1).double(), matrix(modes, "modes", at_least=2).double()
+    x, centres = matrix(points, "points", 1).double(), matrix(modes, "modes", 2).double()
     if x.shape[1] != centres.shape[1]:
         raise MetricError(f"points have {x.shape[1]} coordinates and modes have {centres.shape[1]}")
     for name, value in (("scale", scale), ("radius", radius)):
@@ -107,7 +107,11 @@ def _found_error(counts: Tensor, n: int) -> float:
 def _divergence(counts: Tensor) -> tuple[float, float]:
     """JS(p, u) in nats and its standard error, from a histogram (M,).
 
-    Gradient ½ log(p/m), Hessian diag(u / 4mp); p has covariance (diag p − ppᵀ)/n.
+    With gradient ½ log(p/m) = g, Hessian H = diag(u / 4mp), and Σ/n = (diag p − ppᵀ)/n the covariance of p,
+
+        Var = gᵀΣg / n + Tr (HΣ)² / 2n²;
+
+    gᵀΣg at the histogram exceeds that at its mean by Tr (HΣ)² / n, which is taken off again.
     """
     n, u = counts.sum(), 1 / len(counts)
     p = counts / n
@@ -119,7 +123,8 @@ def _divergence(counts: Tensor) -> tuple[float, float]:
     gradient, curvature = 0.5 * (p / m).log(), u / (4 * m)
     first = (p * gradient.square()).sum() - (p * gradient).sum() ** 2
     second = curvature.square().sum() - 2 * (p * curvature.square()).sum() + (p * curvature).sum() ** 2
-    variance = first / n + second / (2 * n**2)
+    quadratic = second / (2 * n**2)
+    variance = (first / n - 2 * quadratic).clamp(min=0) + quadratic
     return max(value.item(), 0.0), variance.clamp(min=0).sqrt().item()
 
 

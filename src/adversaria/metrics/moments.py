@@ -18,10 +18,7 @@ import torch
 from torch import Tensor
 
 from adversaria.errors import MetricError
-from adversaria.metrics.samples import Features, matrix
-
-ROWS = 2048
-"""Samples taken to float64 at a time: bounds the memory beside the features to 16 bytes · ROWS · F."""
+from adversaria.metrics.samples import ROWS, Features, matrix
 
 PANELS = 4
 """S is symmetric: its upper half is accumulated in this many panels, which saves 3/8 of the products."""
@@ -53,7 +50,7 @@ class Moments:
         Raises:
             MetricError: as for every metric: shape, NaN, infinities.
         """
-        x = matrix(features, "features")
+        x = matrix(features, "features", 1)
         mean = x.mean(0, dtype=torch.float64)
         width = len(mean)
         panel = -(-width // PANELS)

@@ -9,15 +9,21 @@ from adversaria.errors import MetricError
 Features = Tensor | np.ndarray
 """(n, F): one row for each sample; a tensor on any device, or an array."""
 
+ROWS = 2048
+"""Samples worked on at a time: what is made of them in float64 takes 8·ROWS·F bytes, however many there are."""
 
-def pair(fake: Features, real: Features, *, at_least: int = 2) -> tuple[Tensor, Tensor]:
+LARGEST = 1e75
+"""Fourth powers of features, which errors are made of, must exist in float64."""
+
+
+def pair(fake: Features, real: Features) -> tuple[Tensor, Tensor]:
     """Both samples as finite floating-point tensors (n, F) and (m, F) on one device, without copying if possible.
 
     Raises:
-        MetricError: not two-dimensional, not real numbers, NaN or infinite (names the row), fewer than `at_least`
-            rows, or a different number of features on the two sides.
+        MetricError: not two-dimensional, not real numbers, NaN or infinite (names the row), fewer than 2 rows, or a
+            different number of features on the two sides.
     """
-    a, b = matrix(fake, "fake", at_least), matrix(real, "real", at_least)
+    a, b = matrix(fake, "fake", 2), matrix(real, "real", 2)
     if a.shape[1] != b.shape[1]:
         raise MetricError(
             f"fake has {a.shape[1]} features for each sample and real has {b.shape[1]}; "
@@ -26,7 +32,7 @@ def pair(fake: Features, real: Features, *, at_least: int = 2) -> tuple[Tensor, 
     return a, b.to(a.device)
 
 
-def matrix(values: Features, side: str, at_least: int = 1) -> Tensor:
+def matrix(values: Features, side: str, at_least: int) -> Tensor:
     """One sample as a finite floating-point tensor (n, F); `side` names it in errors."""
     x = torch.as_tensor(values).detach()
     if x.ndim != 2 or x.shape[1] == 0:
@@ -36,11 +42,12 @@ def matrix(values: Features, side: str, at_least: int = 1) -> Tensor:
     if x.is_complex() or x.dtype == torch.bool:
         raise MetricError(f"{side} must hold real numbers, got {x.dtype}")
     x = _computable(x)
-    finite = x.isfinite().all(dim=1)
-    if not finite.all():
-        bad = (~finite).nonzero().flatten().tolist()
+    usable = torch.cat([(rows.abs() <= LARGEST).all(dim=1) for rows in x.split(ROWS)])  # false for NaN as well
+    if not usable.all():
+        bad = (~usable).nonzero().flatten().tolist()
         raise MetricError(
-            f"{side} has NaN or infinite features in {len(bad)} of {len(x)} samples, the first at index {bad[0]}"
+            f"{side} has NaN or infinite features (or above {LARGEST:.0e}) in {len(bad)} of {len(x)} samples, the first "
+            f"at index {bad[0]}"
         )
     return x
 
