@@ -20,7 +20,7 @@ import datetime
 import platform
 import shutil
 import subprocess  # noqa: S404 (git, with fixed arguments)
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ from adversaria.recipes import SampleSpace
 from adversaria.training import checkpoint
 from adversaria.training.compiled import choose
 from adversaria.training.journal import EVENTS, Journal, forget_after
-from adversaria.training.loop import Alone, Rhythm, Seat, Table, deal, play_to_the_end
+from adversaria.training.loop import Alone, Rhythm, Seat, Table, Watch, deal, play_to_the_end
 from adversaria.training.state import State
 from adversaria.training.stopping import Stop
 
@@ -118,6 +118,7 @@ def train(
     *,
     changes: Mapping[str, Any] | None = None,
     device: str = "auto",
+    watchers: Sequence[Watch] = (),
     quiet: bool = False,
 ) -> Run:
     """Play a recipe out in a new folder.
@@ -127,6 +128,7 @@ def train(
         out: the folder; it must not hold a run yet.
         changes: fields to replace, by dotted name; only for a name or a file.
         device: "cpu", "cuda", …; "auto" takes an accelerator if there is one.
+        watchers: told of every line that the journal writes (`training.tensorboard.TensorBoard`).
         quiet: show no progress.
 
     Raises:
@@ -143,16 +145,23 @@ def train(
         _check_unused(folder)  # another process may have been faster
         write_json(folder / RECIPE, _facts(complete, data))
         seat.journal.note("started", 0, device=str(_device(device)), threads=torch.get_num_threads())
-        return _play(folder, complete, seat, quiet=quiet, form=None)
+        return _play(folder, complete, seat, watchers, quiet=quiet, form=None)
 
 
-def resume(run: str | Path | Run, *, steps: int | None = None, device: str = "auto", quiet: bool = False) -> Run:
+def resume(
+    run: str | Path | Run,
+    *,
+    steps: int | None = None,
+    device: str = "auto",
+    watchers: Sequence[Watch] = (),
+    quiet: bool = False,
+) -> Run:
     """Go on from the last checkpoint to the planned number of steps.
 
     Arguments:
         run: the run, or its folder.
         steps: a new planned number, at least the steps done; None keeps the recipe's.
-        device: as for `train`.
+        device, watchers: as for `train`.
         quiet: show no progress.
 
     Raises:
@@ -171,7 +180,7 @@ def resume(run: str | Path | Run, *, steps: int | None = None, device: str = "au
             write_json(run.path / RECIPE, run.facts | {"recipe": recipe.model_dump(mode="json")})
         _tidy(run.path, seat.state.step)
         seat.journal.note("resumed", seat.state.step, device=str(_device(device)), threads=torch.get_num_threads())
-        return _play(run.path, recipe, seat, quiet=quiet, form=form)
+        return _play(run.path, recipe, seat, watchers, quiet=quiet, form=form)
 
 
 def _complete(recipe: str | Path | recipes.Recipe, changes: Mapping[str, Any] | None) -> recipes.Recipe:
@@ -202,14 +211,16 @@ def _tidy(folder: Path, step: int) -> None:
         sweep(folder / part)
 
 
-def _play(folder: Path, recipe: recipes.Recipe, seat: Seat, *, quiet: bool, form: str | None) -> Run:
+def _play(
+    folder: Path, recipe: recipes.Recipe, seat: Seat, watchers: Sequence[Watch], *, quiet: bool, form: str | None
+) -> Run:
     rhythm = Rhythm(
         recipe.log_every, recipe.checkpoint_every, recipe.keep_checkpoints, getattr(recipe, "sample_every", None)
     )
     progress = Silent() if quiet else Progress(recipe.name)
-    with Stop() as stop, progress as watch:
+    with Stop() as stop, progress as bar:
         table = _table(recipe, seat, form)
-        play_to_the_end([seat], table, rhythm, stop, watch)
+        play_to_the_end([seat], table, rhythm, stop, (bar, *watchers))
     seat.journal.note("finished", seat.state.step, seconds=round(seat.state.seconds, 3))
     return Run(folder)
 

@@ -107,7 +107,7 @@ def _deal(
     return batch, {name: value.to(batch.real.device) for name, value in draws.items()}
 
 
-def play_to_the_end(seats: Sequence[Seat], table: Table, rhythm: Rhythm, stop: Stop, watch: Watch) -> None:
+def play_to_the_end(seats: Sequence[Seat], table: Table, rhythm: Rhythm, stop: Stop, watchers: Sequence[Watch]) -> None:
     """Play until the planned number of rounds is reached.
 
     Raises:
@@ -125,7 +125,7 @@ def play_to_the_end(seats: Sequence[Seat], table: Table, rhythm: Rhythm, stop: S
             seat.journal.record(seat.state.step, reports)
         asked = stop.signal_number  # read once: a signal that comes while writing waits for the next round
         last = first.step == first.steps
-        _write_what_is_due(seats, table, rhythm, leaving=last or asked is not None, watch=watch)
+        _write_what_is_due(seats, table, rhythm, leaving=last or asked is not None, watchers=watchers)
         if asked is not None and not last:
             raise Interrupted(
                 f"stopped at step {first.step} of {first.steps} and saved; "
@@ -134,7 +134,9 @@ def play_to_the_end(seats: Sequence[Seat], table: Table, rhythm: Rhythm, stop: S
             )
 
 
-def _write_what_is_due(seats: Sequence[Seat], table: Table, rhythm: Rhythm, *, leaving: bool, watch: Watch) -> None:
+def _write_what_is_due(
+    seats: Sequence[Seat], table: Table, rhythm: Rhythm, *, leaving: bool, watchers: Sequence[Watch]
+) -> None:
     first = seats[0].state
     save = leaving or first.step % rhythm.checkpoint_every == 0
     show = rhythm.sample_every is not None and (first.step == first.steps or first.step % rhythm.sample_every == 0)
@@ -142,7 +144,8 @@ def _write_what_is_due(seats: Sequence[Seat], table: Table, rhythm: Rhythm, *, l
         return
     lines = [seat.journal.write(seat.state) for seat in seats]  # before saving: it finds losses that are not finite
     if lines[0] is not None:
-        watch(first.step, first.steps, lines[0])
+        for watch in watchers:
+            watch(first.step, first.steps, lines[0])
     if show or save:
         table.sync()
         for seat in seats:
