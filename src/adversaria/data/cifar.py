@@ -104,9 +104,13 @@ def _batch(name: str, data: bytes, place: Path) -> Batch:
     rows, labels = as_array(entries.get("data"), where), entries.get("labels")
     if rows.ndim != 2 or rows.shape[1] != _ROW:
         raise DataError(f"{where}: expected data of shape (n, {_ROW}), came {rows.shape}")
-    if not isinstance(labels, list) or not all(type(label) is int for label in labels) or len(labels) != len(rows):
-        raise DataError(f"{where}: expected {len(rows):,} labels in a list of integers, came another list or number")
+    if not isinstance(labels, list) or len(labels) != len(rows) or not all(map(_is_label, labels)):
+        raise DataError(f"{where}: expected {len(rows):,} labels in a list of small integers, came something else")
     return rows, np.array(labels, np.int64)
+
+
+def _is_label(value: object) -> bool:
+    return type(value) is int and 0 <= value < 256
 
 
 def _entries(value: object, where: str) -> dict[str, object]:

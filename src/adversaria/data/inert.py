@@ -37,6 +37,16 @@ class Call:
 
 
 _MARK = object()
+_ENCODE, _BYTES = Name("_codecs", "encode"), Name("__builtin__", "bytes")
+
+
+def _reduced(function: Any, arguments: Any) -> Any:
+    """A call, described; except Python 3's ways to say bytes in old pickles, `encode(text, "latin1")` and `bytes()`."""
+    if function == _ENCODE and isinstance(arguments, tuple) and arguments[1:] == ("latin1",):
+        return as_bytes(arguments[0])
+    if function == _BYTES and arguments == ():
+        return b""
+    return Call(function, arguments)
 
 
 class _Machine:
@@ -85,7 +95,7 @@ class _Machine:
 
 
 _PUSH_ARGUMENT = re.compile(
-    r"(BININT[12]?|LONG[14]|(SHORT_)?BINSTRING|(SHORT_)?BIN(BYTES|UNICODE)|BIN(BYTES|UNICODE)8)"
+    r"(BININT[12]?|LONG[14]|BINFLOAT|(SHORT_)?BINSTRING|(SHORT_)?BIN(BYTES|UNICODE)|BIN(BYTES|UNICODE)8)"
 )
 _NOTHING = frozenset({"PROTO", "FRAME", "STOP"})
 
@@ -112,7 +122,7 @@ _EFFECTS: dict[str, Callable[[_Machine, Any], None]] = {
     "LONG_BINGET": lambda m, index: m.push(m.memo[index]),
     "GLOBAL": lambda m, names: m.push(Name(*names.split(" ", 1))),
     "STACK_GLOBAL": lambda m, _: m.pair(Name),
-    "REDUCE": lambda m, _: m.pair(Call),
+    "REDUCE": lambda m, _: m.pair(_reduced),
     "BUILD": lambda m, _: m.build(),
 }
 
@@ -156,13 +166,11 @@ def as_array(value: Any, name: str) -> npt.NDArray[np.uint8]:
 
 
 def as_bytes(value: Any) -> bytes:
-    """Bytes, however a pickle says them: as such, as text of Python 2, or as text that Python 3 would encode.
+    """Bytes, whether a pickle says them as such or as the text of Python 2.
 
     Raises:
         TypeError: it says something else.
     """
-    if isinstance(value, Call) and value.function == Name("_codecs", "encode") and len(value.arguments) == 2:
-        value = value.arguments[0]
     if isinstance(value, str):
         return value.encode("latin-1")
     if isinstance(value, bytes):

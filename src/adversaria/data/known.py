@@ -167,7 +167,9 @@ def download(remote: Remote, folder: Path) -> Path:
         OSError: none answers, or the disk is full.
         DataError: what came has another SHA-256.
     """
-    from urllib.request import Request, urlopen  # not at the top: it doubles the time of import, for a rare need
+    from http.client import HTTPException  # these not at the top: they slow down every import, for a rare need
+    from urllib.error import HTTPError
+    from urllib.request import Request, urlopen
 
     target, failure = folder / remote.name, OSError("no address")
     for url in remote.urls:
@@ -178,10 +180,12 @@ def download(remote: Remote, folder: Path) -> Path:
                 with temporary.open("wb") as file:
                     while block := answer.read(1 << 20):
                         file.write(block)
-                verify(temporary, remote)
+                _compare(temporary, remote, url, "it was cut short or changed on the way: try again")
             return target
-        except OSError as error:
-            failure = error
+        except (OSError, HTTPException) as error:
+            failure = OSError(str(error))
+            if isinstance(error, HTTPError):
+                error.close()
     raise failure
 
 
@@ -191,6 +195,11 @@ def verify(file: Path, remote: Remote) -> None:
     Raises:
         DataError: they differ.
     """
+    remedy = f"replace it by the one from {remote.urls[0]}, or give its folder as a path to use it as it is"
+    _compare(file, remote, str(file), remedy)
+
+
+def _compare(file: Path, remote: Remote, where: str, remedy: str) -> None:
     try:
         with gzip.open(file) if remote.unzipped else file.open("rb") as content:
             came = hashlib.file_digest(content, "sha256").hexdigest()
@@ -198,7 +207,4 @@ def verify(file: Path, remote: Remote) -> None:
         came = f"a file that cannot be read ({error})"
     if came != remote.sha256:
         what = "decompressed content" if remote.unzipped else "file"
-        raise DataError(
-            f"{file}: expected a {what} with SHA-256 {remote.sha256}, came {came}; replace it by the one from "
-            f"{remote.urls[0]}, or give its folder as a path to use it as it is"
-        )
+        raise DataError(f"{where}: expected a {what} with SHA-256 {remote.sha256}, came {came}; {remedy}")

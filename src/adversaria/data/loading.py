@@ -44,8 +44,8 @@ def load(
         source: a name (digits, mnist, fashion-mnist, cifar10), or a path: a folder or zip of images (classes are the
             sub-folders; `train` and `test` are parts), IDX, CIFAR-10, npz, npy, Parquet. A name wins over a path; for
             a folder called `mnist` give `./mnist`.
-        resolution: side in pixels, ≥ 1: the largest centred square, resized with antialiasing. None: as they are;
-            they must then all have one size.
+        resolution: side in pixels, ≥ 1: the shorter side is resized to it with antialiasing, and the centre kept.
+            None: as they are; they must then all have one size.
         channels: "gray" or "rgb". None: gray if every image is gray, else RGB.
         held_out: share in [0, 1) that is never trained on, taken class by class, always the same. A source with a
             test part of its own uses that instead.

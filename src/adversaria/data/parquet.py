@@ -7,6 +7,7 @@ that are all −1 mean that there are none. Needs pyarrow, which comes with the 
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,16 +37,10 @@ def _read(root: Path, names: list[str]) -> Contents:
     for name in names:
         groups.setdefault(Path(name).name.lower().split("-")[0].split(".")[0], []).append(root / name)
     test = next((key for key in _TEST if key in groups), None)
-    try:
-        if "train" not in groups or test is None or not set(groups) <= {"train", *_TEST}:
-            whole = [root / name for name in names]
-            return Contents(_part(whole, arrow), None, _class_names(whole[0], arrow))
-        classes = _class_names(groups["train"][0], arrow)
-        return Contents(_part(groups["train"], arrow), _part(groups[test], arrow), classes)
-    except (OSError, ValueError, arrow.lib.ArrowException) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{root}: expected Parquet files, came a damaged one: {error}") from error
+    if "train" not in groups or test is None or not set(groups) <= {"train", *_TEST}:
+        whole = [root / name for name in names]
+        return Contents(_part(whole, arrow), None, _class_names(whole[0], arrow))
+    return Contents(_part(groups["train"], arrow), _part(groups[test], arrow), _class_names(groups["train"][0], arrow))
 
 
 def _pyarrow() -> Any:
@@ -56,28 +51,49 @@ def _pyarrow() -> Any:
     return pyarrow
 
 
+@contextmanager
+def _named(file: Path, arrow: Any) -> Iterator[None]:
+    """What pyarrow finds wrong with a file becomes a `DataError` that names it."""
+    try:
+        yield
+    except DataError:
+        raise
+    except (OSError, ValueError, arrow.lib.ArrowException) as error:
+        raise DataError(f"{file}: expected a Parquet file, came a damaged one: {error}") from error
+
+
 def _part(files: list[Path], arrow: Any) -> Part:
-    columns = [_columns(file, arrow) for file in files]
-    labels = [_labels(file, label, arrow) for file, (_, label) in zip(files, columns, strict=True)]
-    count = sum(int(arrow.parquet.read_metadata(file).num_rows) for file in files)
+    columns, labels, count = [], [], 0
+    for file in files:
+        with _named(file, arrow):
+            image, label = _columns(file, arrow)
+            columns.append(image)
+            labels.append(_labels(file, label, arrow))
+            count += int(arrow.parquet.read_metadata(file).num_rows)
     if count == 0:
-        raise DataError(f"{files[0].parent}: expected at least one row, came none")
+        raise DataError(f"{files[0]}: expected at least one row, came none")
 
     def rows() -> Iterator[File]:
-        for file, (image, _) in zip(files, columns, strict=True):
-            yield from _rows(file, image, arrow)
+        for file, image in zip(files, columns, strict=True):
+            with _named(file, arrow):
+                yield from _rows(file, image, arrow)
 
     known = [values for values in labels if values is not None]
-    whole = np.concatenate(known) if len(known) == len(labels) else None
-    return Part(Encoded(count, rows), whole)
+    return Part(Encoded(count, rows), np.concatenate(known) if len(known) == len(labels) else None)
 
 
 def _columns(file: Path, arrow: Any) -> tuple[str, str | None]:
-    names = arrow.parquet.read_schema(file).names
-    image = next((name for name in _IMAGE if name in names), None)
+    schema = arrow.parquet.read_schema(file)
+    image = next((name for name in _IMAGE if name in schema.names), None)
     if image is None:
-        raise DataError(f"{file}: expected a column {' or '.join(_IMAGE)}, came {', '.join(names)}; rename it")
-    return image, "label" if "label" in names else None
+        raise DataError(f"{file}: expected a column {' or '.join(_IMAGE)}, came {', '.join(schema.names)}; rename it")
+    kind = schema.field(image).type
+    inner = kind.field("bytes").type if arrow.types.is_struct(kind) and kind.get_field_index("bytes") >= 0 else kind
+    if not (arrow.types.is_binary(inner) or arrow.types.is_large_binary(inner) or arrow.types.is_null(inner)):
+        raise DataError(
+            f"{file}: expected the column {image} as bytes or a struct with bytes, came {kind}; embed the files"
+        )
+    return image, "label" if "label" in schema.names else None
 
 
 def _labels(file: Path, label: str | None, arrow: Any) -> Values | None:
@@ -92,13 +108,13 @@ def _labels(file: Path, label: str | None, arrow: Any) -> Values | None:
 
 def _rows(file: Path, image: str, arrow: Any) -> Iterator[File]:
     start = 0
-    for batch in arrow.parquet.ParquetFile(file).iter_batches(batch_size=_ROWS, columns=[image]):
-        column = batch.column(0)
-        if arrow.types.is_struct(column.type):
-            column = column.field("bytes")
-        for offset, cell in enumerate(column):
-            yield f"{file.name} row {start + offset}", _reader(cell.as_py())
-        start += len(batch)
+    with arrow.parquet.ParquetFile(file) as table:
+        for batch in table.iter_batches(batch_size=_ROWS, columns=[image]):
+            column = batch.column(0)
+            cells = column.field("bytes") if arrow.types.is_struct(column.type) else column
+            for offset, cell in enumerate(cells):
+                yield f"{file.name} row {start + offset}", _reader(cell.as_py())
+            start += len(batch)
 
 
 def _reader(cell: object) -> Callable[[], bytes]:

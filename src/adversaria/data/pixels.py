@@ -14,11 +14,12 @@
 
 Colour becomes gray by the luma of ITU-R BT.601, 0.299 R + 0.587 G + 0.114 B; gray becomes colour by repetition.
 
-To another resolution: the largest centred square is resized by a bicubic kernel that widens with the reduction
-(so it averages, and does not alias). Bicubic rather than Lanczos because it rings less beside hard edges, rather than
-a box because it keeps more detail, and because it is the filter by which clean-FID measures (Parmar, Zhang and Zhu,
-2022, https://arxiv.org/abs/2104.11222). A JPEG at least four times too large is first decoded at the smallest
-1/2, 1/4 or 1/8 scale that leaves twice the resolution, which is several times faster.
+To another resolution: the shorter side is resized to it by a bicubic kernel that widens with the reduction (so it
+averages, and does not alias), and the centred square is kept; the two are done in one step. Bicubic rather than
+Lanczos because it rings less beside hard edges, rather than a box because it keeps more detail, and because it is the
+filter by which clean-FID measures (Parmar, Zhang and Zhu, 2022, https://arxiv.org/abs/2104.11222). A JPEG at least
+four times too large is first decoded at the smallest 1/2, 1/4 or 1/8 scale that leaves twice the resolution, which is
+several times faster.
 
 Only the formats below are tried, whatever a file is called; in particular no PostScript, which is a program.
 """
@@ -106,7 +107,7 @@ def upright_size(image: Image.Image) -> tuple[int, int]:
 
 
 def render(image: Image.Image, channels: int, side: int | None) -> npt.NDArray[np.uint8]:
-    """Decode an image to uint8 (channels, H, W); with a `side`, to its centred square of that side."""
+    """Decode an image to uint8 (channels, H, W); with a `side`, the shorter side becomes that, and the centre stays."""
     if side is not None:
         image.draft(None, (2 * side, 2 * side))
     turn = _UPRIGHT.get(_orientation(image))

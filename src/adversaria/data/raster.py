@@ -100,8 +100,8 @@ def check_values(array: npt.NDArray[Any], name: str) -> None:
         return
     if low >= 0 and high <= 1:
         raise DataError(
-            f"{name}: floats between {low:g} and {high:g} could be meant in [0, 1] or in [−1, 1]; "
-            "save them as uint8, 0 to 255 (in Python, data.to_uint8 of values in [−1, 1])"
+            f"{name}: floats between {low:g} and {high:g} could be meant in [0, 1] or in [-1, 1]; "
+            "save them as uint8, 0 to 255 (in Python, data.to_uint8 of values in [-1, 1])"
         )
     _check_range(low, high, -1, 1, name)
 
