@@ -1,0 +1,369 @@
+"""The commands. Each returns what it has to say, as text; see `adversaria.cli`."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import App, Parameter
+from cyclopts.types import NonNegativeInt, PositiveInt
+
+from adversaria import __version__
+
+if TYPE_CHECKING:
+    from adversaria.recipes import Recipe
+    from adversaria.training.loop import Watch
+
+app = App(
+    name="adversaria",
+    help="Train generative adversarial models, correct them after training, and measure them honestly.",
+    help_format="plaintext",
+    help_epilogue="--debug, with any command: show the traceback of an error.",
+    version=__version__,
+    default_parameter=Parameter(negative=()),
+    result_action="return_value",
+    exit_on_error=False,
+    print_error=False,
+    suppress_keyboard_interrupt=False,
+)
+
+Switch = Annotated[bool, Parameter(show_default=False)]
+AsJson = Annotated[bool, Parameter(name="--json", show_default=False)]
+HELP = {"--help", "-h"}
+HELP_OF_RECIPE = """Usage: adversaria train {file} [OPTIONS] [--FIELD VALUE ...]
+
+For the options, such as --out and --device: adversaria train --help
+Below are the fields of {name}, with the values that they have. Fields of
+another kind of objective, network, … show when it is chosen before --help.
+
+{listing}"""
+
+
+def answer(words: Sequence[str]) -> str | None:
+    """Do what a command line asks for, and return what is to be printed.
+
+    Raises:
+        CycloptsError: the words make no command.
+        AdversariaError: the command cannot be done.
+    """
+    asked = [word for word in words if word not in HELP]
+    if len(asked) < len(words) and len(asked) > 1 and asked[0] == "train" and not asked[1].startswith("-"):
+        return _help_of_recipe(asked)
+    return app(words)
+
+
+def _note(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2)
+
+
+# --- training --------------------------------------------------------------------------------------------------
+
+
+@app.command(sort_key=1, usage="Usage: adversaria train RECIPE [OPTIONS] [--FIELD VALUE ...]")
+def train(
+    recipe: str,
+    /,
+    *fields: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+    data: str | None = None,
+    steps: PositiveInt | None = None,
+    seed: NonNegativeInt | None = None,
+    checkpoint_every: PositiveInt | None = None,
+    out: Path | None = None,
+    device: str = "auto",
+    tensorboard: Switch = False,
+    dry_run: Switch = False,
+    quiet: Switch = False,
+    as_json: AsJson = False,
+) -> str:
+    """Train by a recipe, in a new folder.
+
+    Every field of the recipe can be set by its dotted name:
+    --objective hinge, --generator.width 64, --averaging none.
+    To see them all: adversaria train RECIPE --help
+
+    Arguments:
+        recipe: Name of a recipe (list them with: adversaria recipes), or a .json, .yaml or .toml file.
+        data: What to train on: a folder or file of images, digits, mnist, fashion-mnist, cifar10, or a toy law.
+        steps: Rounds to play; the recipe's if not given.
+        seed: Of weights, latents, and the order of the data; the recipe's if not given.
+        checkpoint_every: Steps between checkpoints; the recipe's if not given.
+        out: Folder of the run; runs/RECIPE if not given, or the first free of runs/RECIPE-2, -3, …
+        device: cpu, cuda, cuda:1, …; auto takes an accelerator if there is one.
+        tensorboard: Draw curves for TensorBoard, in the run's folder tensorboard/ (pip install 'adversaria[track]').
+        dry_run: Print the complete recipe as JSON, which can be trained from, and do nothing.
+        quiet: Show no progress.
+        as_json: Print the outcome as JSON.
+    """
+    complete = _recipe(recipe, fields, data=data, steps=steps, seed=seed, checkpoint_every=checkpoint_every)
+    if dry_run:
+        return _json(complete.model_dump(mode="json"))
+    from adversaria.cli.places import named_after, new_folder, next_free
+
+    folder = next_free(named_after(complete.name)) if out is None else new_folder(out)
+    from adversaria import runs
+    from adversaria.cli.tables import outcome
+
+    if not quiet:
+        _note(f"training {complete.name} in {folder}")
+    watchers = _watchers(folder, tensorboard)
+    return outcome(runs.train(complete, folder, device=device, watchers=watchers, quiet=quiet), as_json=as_json)
+
+
+def _watchers(folder: Path, tensorboard: bool) -> "Sequence[Watch]":
+    if not tensorboard:
+        return ()
+    from adversaria.training.tensorboard import TensorBoard
+
+    return (TensorBoard(folder / "tensorboard"),)
+
+
+def _recipe(recipe: str, fields: Sequence[str], **named: Any) -> "Recipe":
+    """The recipe with all that the command line changes."""
+    from adversaria import recipes
+    from adversaria.cli.fields import changes
+
+    options = [name for argument in app["train"].assemble_argument_collection() for name in argument.names]
+    given = {name: value for name, value in named.items() if value is not None}
+    return recipes.read(recipe, given | changes(fields, options))
+
+
+def _help_of_recipe(words: Sequence[str]) -> str:
+    from adversaria.cli.fields import listing
+
+    _, bound, _ = app.parse_args(words)
+    main = {name: bound.arguments.get(name) for name in ("data", "steps", "seed", "checkpoint_every")}
+    complete = _recipe(bound.arguments["recipe"], bound.arguments.get("fields", ()), **main)
+    return HELP_OF_RECIPE.format(
+        file=bound.arguments["recipe"], name=complete.name, listing=listing(complete, flags=True)
+    )
+
+
+@app.command(sort_key=2)
+def resume(
+    run: Path,
+    /,
+    *,
+    steps: PositiveInt | None = None,
+    device: str = "auto",
+    tensorboard: Switch = False,
+    quiet: Switch = False,
+    as_json: AsJson = False,
+) -> str:
+    """Go on with a run from its last checkpoint, to the planned number of steps.
+
+    Arguments:
+        run: Folder of the run.
+        steps: A new planned number of steps, beyond what is done.
+        device: cpu, cuda, cuda:1, …; auto takes an accelerator if there is one.
+        tensorboard: Draw curves for TensorBoard, in the run's folder tensorboard/ (pip install 'adversaria[track]').
+        quiet: Show no progress.
+        as_json: Print the outcome as JSON.
+    """
+    from adversaria import runs
+    from adversaria.cli.tables import outcome
+
+    found = runs.Run(run)
+    if found.step == found.recipe.steps and steps in (None, found.step):
+        _note(f"{run} has done all its steps already; to go further: adversaria resume {run} --steps N")
+    else:
+        found = runs.resume(found, steps=steps, device=device, watchers=_watchers(run, tensorboard), quiet=quiet)
+    return outcome(found, as_json=as_json)
+
+
+@app.command(sort_key=6)
+def recipes(name: str | None = None, /, *, as_json: AsJson = False) -> str:
+    """List the recipes that come with the package, or show one in full.
+
+    Arguments:
+        name: Name or file of the recipe to show, each field with its value and meaning.
+        as_json: Print JSON; that of one recipe can be saved, changed, and trained from.
+    """
+    from adversaria.cli.fields import listing
+    from adversaria.cli.tables import aligned
+    from adversaria.recipes import PUBLISHED, read
+
+    if name is not None:
+        one = read(name)
+        return _json(one.model_dump(mode="json")) if as_json else listing(one, flags=False)
+    found = [(make(), (make.__doc__ or "").splitlines()[0]) for make in PUBLISHED]
+    if as_json:
+        return _json([{"name": r.name, "about": about, "recipe": r.model_dump(mode="json")} for r, about in found])
+    table = aligned([(recipe.name, about) for recipe, about in found])
+    return f"{table}\n\nin full: adversaria recipes NAME      to train: adversaria train NAME"
+
+
+# --- what was trained ------------------------------------------------------------------------------------------
+
+
+@app.command(sort_key=3)
+def sample(
+    model: Path,
+    /,
+    *,
+    out: Path | None = None,
+    format: Literal["png", "folder", "npz"] | None = None,  # noqa: A002 (its name on the command line)
+    count: PositiveInt = 64,
+    seed: NonNegativeInt = 0,
+    of_class: Annotated[str | None, Parameter(name="--class")] = None,
+    overwrite: Switch = False,
+    as_json: AsJson = False,
+) -> str:
+    """Draw samples from a trained model.
+
+    Arguments:
+        model: Folder of a run (its last checkpoint is taken), of one checkpoint, or of a saved model.
+        out: Where to: one picture if it ends in .png, arrays if in .npz, else a folder with a PNG for each image;
+            samples/seed-SEED-step-STEP in the model's folder if not given.
+        format: png, folder or npz, instead of what --out ends in.
+        count: How many.
+        seed: Of the latents. Sample i depends on the seed and on i alone.
+        of_class: Name or number of a class, if the model was trained with classes; all classes if not given.
+        overwrite: Replace the file at --out.
+        as_json: Print what was written as JSON.
+    """
+    from adversaria.cli import samples
+    from adversaria.cli.places import new_file, new_folder
+    from adversaria.model import load
+
+    loaded = load(model)
+    kind = format or (samples.format_of(out) if out else "png")
+    y = None if of_class is None else samples.class_index(loaded, of_class)
+    if out is None:
+        out, overwrite = model / "samples" / f"seed-{seed}-step-{loaded.step:07d}{samples.SUFFIXES[kind]}", True
+    target = new_folder(out) if kind == "folder" else new_file(out, overwrite=overwrite)
+    samples.write(samples.draw(loaded, count, seed=seed, y=y), target, kind)
+    if as_json:
+        return _json({"out": str(target), "format": kind, "count": count, "seed": seed, "step": loaded.step})
+    return f"{target}: {count} samples of step {loaded.step}, seed {seed}"
+
+
+@app.command(sort_key=4)
+def evaluate(
+    run: Path,
+    /,
+    *,
+    floor: Switch = False,
+    metrics: Annotated[list[Literal["fid", "kid"]] | None, Parameter(consume_multiple=True)] = None,
+    features: str | None = None,
+    samples: PositiveInt | None = None,
+    seed: NonNegativeInt = 0,
+    as_json: AsJson = False,
+) -> str:
+    """Measure a run against real samples that it did not train on.
+
+    Images are compared with held-out ones, points with the modes of their law.
+    The report shows what was measured.
+
+    Arguments:
+        run: Folder of the run.
+        floor: Measure real training samples in the same way too: no model should be expected to score better.
+        metrics: Of images: fid (Fréchet distance), kid (kernel distance); both if not given.
+        features: Extractor of features of images: pixels, lenet-digits, lenet-mnist, or the path of a LeNet's weights;
+            the recipe's if not given.
+        samples: Most samples on each side; the recipe's if not given.
+        seed: Of the samples, and of which real images are drawn if there are more than enough.
+        as_json: Print JSON.
+    """
+    from adversaria.cli.measuring import Protocol, measure
+    from adversaria.runs import Run
+
+    measurements = measure(Run(run), Protocol(metrics, features, samples, seed), floor=floor)
+    if as_json:
+        return _json([measurement.to_json() for measurement in measurements])
+    return "\n\n".join(map(str, measurements))
+
+
+@app.command(sort_key=5)
+def report(run: Path, /, *, seed: NonNegativeInt = 0, as_json: AsJson = False) -> str:
+    """Write the page of a run: pictures, curves, scores and configuration in one self-contained file.
+
+    Arguments:
+        run: Folder of the run; the page is its report.html.
+        seed: Of the samples shown.
+        as_json: Print the path as JSON.
+    """
+    from adversaria.report import write_report
+    from adversaria.runs import Run
+
+    page = write_report(Run(run), seed=seed)
+    return _json({"report": str(page)}) if as_json else str(page)
+
+
+# --- from beginning to end -------------------------------------------------------------------------------------
+
+
+@app.command(sort_key=7)
+def demo(*, out: Path | None = None, steps: PositiveInt | None = None, as_json: AsJson = False) -> str:
+    """Train on the digits that come with the package, sample, measure, and write the report: two minutes at most.
+
+    The last line printed is the path of the page to look at.
+
+    Arguments:
+        out: Folder of the run; runs/demo if not given, or the first free of runs/demo-2, -3, …
+        steps: Rounds to play; fewer are sooner done, and look worse.
+        as_json: Print JSON.
+    """
+    from adversaria.cli.places import new_folder, next_free
+
+    folder = next_free(Path("runs/demo")) if out is None else new_folder(out)
+    from adversaria import runs
+    from adversaria.cli import samples
+    from adversaria.cli.measuring import Protocol, measure
+    from adversaria.report import write_report
+
+    _note(f"training digits-dcgan in {folder}")
+    run = runs.train("digits-dcgan", folder, changes={} if steps is None else {"steps": steps})
+    picture = folder / "samples.png"
+    samples.write(samples.draw(run.model(), 64, seed=0), picture, "png")
+    _note("measuring against held-out digits")
+    scores = measure(run, Protocol(), floor=True)
+    _note("writing the report")
+    page = write_report(run)
+    if as_json:
+        found = {"run": str(folder), "samples": str(picture), "evaluations": [score.to_json() for score in scores]}
+        return _json(found | {"report": str(page)})
+    return "\n\n".join([*map(str, scores), f"samples: {picture}\nlook at the report:\n{page}"])
+
+
+@app.command(sort_key=8)
+def reproduce(
+    study: str | None = None,
+    /,
+    *,
+    tier: Literal["quick", "full"] = "quick",
+    out: Path | None = None,
+    page: Path | None = None,
+    device: str = "auto",
+    quiet: Switch = False,
+    as_json: AsJson = False,
+) -> str:
+    """Play a published table or figure again, and print ours beside theirs; without a name, list the studies.
+
+    A study that was stopped goes on where it was, with the same command.
+
+    Arguments:
+        study: Name of the study.
+        tier: quick takes at most an hour on two CPU cores; full is the published length, for a GPU.
+        out: Folder of its runs and results; runs/reproduce/STUDY-TIER if not given.
+        page: Markdown page to write the table into as well, in place of an older one of that study and tier.
+        device: cpu, cuda, cuda:1, …; auto takes an accelerator if there is one.
+        quiet: Show no progress.
+        as_json: Print JSON.
+    """
+    from adversaria import reproduce as studies
+    from adversaria.cli.tables import study_facts, study_list
+
+    if study is None:
+        facts = [study_facts(each) for each in studies.STUDIES]
+        return _json(facts) if as_json else study_list(facts)
+    folder = out or Path("runs/reproduce") / f"{studies.named(study).name}-{tier}"
+    results = studies.run(study, tier, folder, device=device, quiet=quiet)
+    if page is not None:
+        studies.write_results(page, results)
+    return _json(results.to_json()) if as_json else results.table()

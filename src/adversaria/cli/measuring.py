@@ -1,0 +1,119 @@
+"""A run measured against what it did not train on, and what real samples score by the same measure: the floor.
+
+Images are measured against the held-out part of the data, points against the law itself. As distances depend on
+sample sizes, a model is asked for as many images as the floor has: no more than there are to train on.
+"""
+
+import datetime
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from adversaria import recipes
+from adversaria.cli.samples import draw
+from adversaria.data import ImageData, Splits, ToyLaw
+from adversaria.errors import MetricError, RunError
+from adversaria.evaluation import METRICS, Scores, evaluate
+from adversaria.metrics import Estimate, extractor, mode_coverage
+from adversaria.model import Model
+from adversaria.randomness import generator_for
+from adversaria.runs import Run
+
+MODEL, REAL = "model", "real"
+
+
+class Measurement(NamedTuple):
+    """What one side scored."""
+
+    of: str
+    """`MODEL`, or `REAL` for the floor."""
+    against: str
+    step: int
+    seed: int
+    scores: Scores
+
+    def to_json(self) -> dict[str, Any]:
+        """A line of `evaluation.jsonl`."""
+        date = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+        return {**self._asdict(), "date": date, "scores": self.scores.to_json()}
+
+    def __str__(self) -> str:
+        title = f"samples of step {self.step}" if self.of == MODEL else "real samples (the floor)"
+        return f"{title} against {self.against}\n{self.scores}"
+
+
+class Protocol(NamedTuple):
+    """How to measure; None leaves it to the recipe."""
+
+    metrics: Sequence[str] | None = None
+    features: str | None = None
+    samples: int | None = None
+    seed: int = 0
+
+
+def measure(run: Run, protocol: Protocol, *, floor: bool) -> list[Measurement]:
+    """Measure the model of a run's last checkpoint, and the floor if asked; each is recorded in the run.
+
+    Raises:
+        RunError: nothing was held out, or the run has no checkpoint.
+        ModelError: the run is no GAN's.
+        MetricError: a metric or extractor that is unknown, or does not fit the samples.
+    """
+    model, source = run.model(), run.data()
+    if isinstance(source, Splits):
+        measurements = list(_images(model, source, run, protocol, floor=floor))
+    else:
+        assert source is not None  # noqa: S101 (a GAN has data)
+        measurements = list(_points(model, source, run, protocol, floor=floor))
+    for measurement in measurements:
+        run.record_evaluation(measurement.to_json())
+    return measurements
+
+
+def _images(model: Model, splits: Splits, run: Run, protocol: Protocol, *, floor: bool) -> Iterator[Measurement]:
+    if len(splits.held_out) == 0:
+        raise RunError(f"{run.path} held no images out (data.held_out is 0), so there is nothing to measure against")
+    wanted = _evaluation(run)
+    samples = protocol.samples or wanted.samples
+    features = extractor(protocol.features or wanted.features)
+    real = f"held-out {splits.held_out.name}"
+
+    def scored(images: Tensor | ImageData) -> Scores:
+        return evaluate(
+            images,
+            against=splits.held_out,
+            metrics=protocol.metrics or tuple(METRICS),
+            features=features,
+            seed=protocol.seed,
+            samples=samples,
+        )
+
+    made = draw(model, min(samples, len(splits.train)), seed=protocol.seed)
+    yield Measurement(MODEL, real, model.step, protocol.seed, scored(made.samples))
+    if floor:
+        yield Measurement(REAL, real, model.step, protocol.seed, scored(splits.train))
+
+
+def _points(model: Model, law: ToyLaw, run: Run, protocol: Protocol, *, floor: bool) -> Iterator[Measurement]:
+    if protocol.metrics or protocol.features:
+        raise MetricError("points are measured by their modes, as they are; leave --metrics and --features out")
+    samples = protocol.samples or _evaluation(run).samples
+    made = draw(model, samples, seed=protocol.seed).samples
+    yield Measurement(MODEL, law.name, model.step, protocol.seed, _coverage(made, law))
+    if floor:
+        real = law.sample(samples, generator=generator_for(protocol.seed, "floor"))
+        yield Measurement(REAL, law.name, model.step, protocol.seed, _coverage(real, law))
+
+
+def _coverage(points: Tensor, law: ToyLaw) -> Scores:
+    if law.modes is None or law.scale is None:
+        raise MetricError(f"the law {law.name} has no modes to count; look at its density in the report instead")
+    found: Sequence[Estimate | None] = mode_coverage(points, law.modes, law.scale)
+    return Scores({estimate.name: estimate for estimate in found if estimate is not None})
+
+
+def _evaluation(run: Run) -> recipes.Evaluation:
+    recipe = run.recipe
+    assert isinstance(recipe, recipes.GAN)  # noqa: S101 (its model has been loaded)
+    return recipe.evaluation
