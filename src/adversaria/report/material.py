@@ -1,0 +1,122 @@
+"""All that a page shows, as plain values: no torch, no run folder, no model.
+
+`gathering.gather` makes it from a run. What cannot be had (a run without a checkpoint, data that has moved) is None or
+empty, and a sentence in `notes` says why.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adversaria.report.figures import Window
+from adversaria.report.memory import Neighbours
+from adversaria.report.pictures import Pixels
+from adversaria.report.provenance import Commands, Provenance
+from adversaria.report.series import Event
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """Samples on a fixed latent, during training."""
+
+    step: int
+    picture: Pixels
+    """(H, W, 3)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Closest:
+    """Some samples and the training images nearest to each."""
+
+    samples: Pixels
+    """(Q, C, H, W)."""
+    trained: Pixels
+    """(Q, k, C, H, W), nearest first."""
+    found: Neighbours
+    usual: float | None = None
+    """Median distance of held-out images to their nearest training image, for comparison."""
+
+
+@dataclass(frozen=True, eq=False)
+class ClassRow:
+    """One class of a conditional model."""
+
+    name: str
+    generated: Pixels
+    real: Pixels
+    """(n, C, H, W) each; real may be empty."""
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """What a model of images made, and what it is compared with."""
+
+    generated: Pixels
+    """(N, C, H, W)."""
+    held_out: Pixels | None = None
+    """(N, C, H, W) real images that it was not trained on."""
+    scores: Mapping[str, Floats] = field(default_factory=dict)
+    """The critic's scores by group, named as in `figures.SIDES`."""
+    closest: Closest | None = None
+    walks: Pixels | None = None
+    """(rows, steps, C, H, W): each row a walk between two latents."""
+    classes: Sequence[ClassRow] = ()
+    classes_left_out: int = 0
+    """How many classes `classes` leaves out."""
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """What a model of a law with known density made, and what it is compared with.
+
+    In the plane `density` and `critic` (its score) are (side, side) at the cells of `figures.mesh(view, side)`; on
+    the line they are (g,) at `at`.
+    """
+
+    law: str
+    real: Floats
+    """(n, d), d 1 or 2."""
+    density: Floats
+    critic: Floats
+    generated: Floats = field(default_factory=lambda: np.empty((0, 2)))
+    """(m, d)."""
+    view: Window | None = None
+    at: Floats | None = None
+    modes: Floats | None = None
+    """(M, d)."""
+    counts: NDArray[np.int64] | None = None
+    """(M,) generated points by nearest mode."""
+    coverage: Sequence[Mapping[str, Any]] = ()
+    """Estimates of mode coverage, each as its JSON."""
+    scores: Mapping[str, Floats] = field(default_factory=dict)
+    """The critic's scores by group."""
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """A run, as its page sees it."""
+
+    name: str
+    steps: int
+    """Planned rounds."""
+    step: int
+    """Rounds of the last checkpoint: what the pictures show."""
+    configuration: Mapping[str, Any]
+    """The recipe as JSON."""
+    provenance: Provenance
+    commands: Commands
+    shape: Sequence[int] = ()
+    """Of a sample: (C, H, W), (d,), or () where a game has none."""
+    seed: int = 0
+    """Of the samples on the page."""
+    events: Sequence[Event] = ()
+    evaluations: Sequence[Mapping[str, Any]] = ()
+    snapshots: Sequence[Snapshot] = ()
+    shown: Images | Points | None = None
+    notes: Sequence[str] = ()
+    """What is missing, and why."""

@@ -1,0 +1,108 @@
+"""Scores as they stand on the page: large ones at the top, all of them in a table, and their course over training."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from adversaria.report import figures, words
+from adversaria.report.exhibits import Chart
+from adversaria.report.scores import Score, floor_of, history, latest
+
+COLUMNS = ("notes", "seed", "against")
+"""Parts of a protocol that have a column of their own."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A score, large, with what it means."""
+
+    title: str
+    text: str
+    meaning: str
+    beside: str
+    """What it is to be compared with; empty if nothing is known."""
+    details: str
+
+
+def tiles(measured: Sequence[Score], found: Sequence[Score], *, step: int) -> list[Tile]:
+    """The scores to be read first.
+
+    Arguments:
+        measured: the latest of each sort.
+        found: all, among which are the floors.
+        step: of the pictures; a score of another step says so.
+    """
+    return [_tile(score, floor_of(score, found), step) for score in measured]
+
+
+def _tile(score: Score, floor: Score | None, step: int) -> Tile:
+    meaning = words.meaning(score.name)
+    details = [
+        f"of step {score.step:,}" if score.step not in (None, step) else "",
+        f"features: {score.features}" if score.features else "",
+        _sizes(score),
+        f"against {score.against}" if score.against else "",
+    ]
+    return Tile(meaning.title, _text(score), meaning.sentence, _beside(score, floor), " · ".join(filter(None, details)))
+
+
+def _text(score: Score) -> str:
+    most = score.estimate.protocol.get(words.meaning(score.name).out_of)
+    return score.text if most is None else f"{score.estimate.value:g} of {most}"
+
+
+def _beside(score: Score, floor: Score | None) -> str:
+    meaning = words.meaning(score.name)
+    said = []
+    if meaning.own in score.estimate.protocol:
+        said.append(f"The law's own is {score.estimate.protocol[meaning.own]}.")
+    if floor is not None:
+        said.append(f"Real samples score {_text(floor)}.")
+        if meaning.distance:
+            said.append(words.against_floor(score.estimate.value, floor.estimate.value, floor.estimate.se))
+    return " ".join(said)
+
+
+def _sizes(score: Score) -> str:
+    generated, real = score.estimate.n
+    made = words.count(generated, "sample")
+    return f"{made}, {words.count(real, 'real image')}" if real else made
+
+
+def rows(found: Sequence[Score]) -> list[dict[str, str]]:
+    """All scores, in the order they were made, by the columns of the table."""
+    return [_row(score) for score in found]
+
+
+def _row(score: Score) -> dict[str, str]:
+    facts = {name: value for name, value in score.estimate.protocol.items() if name not in COLUMNS}
+    generated, real = score.estimate.n
+    of = "real" if score.floor else "samples"
+    return {
+        "title": words.meaning(score.name).short,
+        "of": of if score.step is None or score.floor else f"{of}, step {score.step:,}",
+        "text": _text(score),
+        "sizes": f"{generated:,} / {real:,}" if real else f"{generated:,}",
+        "against": score.against,
+        "protocol": words.protocol(facts),
+        "notes": " ".join(score.estimate.notes),
+        "seed": "" if score.seed is None else str(score.seed),
+        "date": (score.date or "")[:16].replace("T", " "),
+    }
+
+
+def improvement(found: Sequence[Score]) -> list[Chart]:
+    """Scores over training, for those measured at more than one step."""
+    charts = []
+    for place, score in enumerate(latest(found)):
+        past = history(score, found)
+        if len(past) < 2:
+            continue
+        floor = floor_of(score, found)
+        figure = figures.scores_over_steps(
+            [(s.step or 0, s.estimate.value, s.estimate.se) for s in past],
+            ylabel=words.meaning(score.name).short,
+            floor=None if floor is None else floor.estimate.value,
+        )
+        title = words.meaning(score.name).title
+        charts.append(Chart.of(figure, f"score {place}", title, f"{title} at each evaluation"))
+    return charts

@@ -1,0 +1,167 @@
+"""One look for every figure: a few colours that always mean the same, thin axes, no ornament.
+
+    real, held out   blue         what the generator is compared with
+    real, trained on light blue   what it has seen
+    generated        vermilion    what it made
+
+The colours are those of Okabe and Ito, which people with any common colour blindness tell apart. Figures are drawn
+with the Agg and SVG back ends only and without pyplot, so no window and no global state is involved. matplotlib is
+imported when the first figure is drawn, not before.
+
+A figure used alone carries its colours as numbers; in the page `to_svg` names them instead (`var(--real)`), so that
+one style sheet serves light and dark.
+
+References:
+    Okabe & Ito, "Color universal design", 2008, https://jfly.uni-koeln.de/color/.
+"""
+
+import functools
+import io
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
+    from matplotlib.figure import Figure
+
+REAL, TRAIN, FAKE = "#0072b2", "#56b4e9", "#d55e00"
+FIRST, SECOND, THIRD, FOURTH = "#009e73", "#cc79a7", "#e69f00", "#7a7a7a"
+INK, FAINT = "#222222", "#bbbbbb"
+
+LINES = (FIRST, SECOND, THIRD, FOURTH, REAL, FAKE)
+"""Colours of lines that are neither real nor generated: losses by phase, rates by player."""
+
+NAMES = {
+    REAL: "real",
+    TRAIN: "train",
+    FAKE: "fake",
+    FIRST: "first",
+    SECOND: "second",
+    THIRD: "third",
+    FOURTH: "fourth",
+    INK: "ink",
+    FAINT: "faint",
+}
+"""The style sheet's name of each colour."""
+
+WIDTH, HEIGHT = 3.7, 2.45
+"""Inches of a panel: read at its own size on a telephone, three abreast on a desk."""
+
+SETTINGS: dict[Any, Any] = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.labelsize": 9,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "legend.handlelength": 1.4,
+    "legend.columnspacing": 1.2,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.edgecolor": INK,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.axisbelow": True,
+    "axes.formatter.limits": (-3, 5),
+    "axes.formatter.use_mathtext": False,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.4,
+    "lines.linewidth": 1.4,
+    "image.cmap": "cividis",
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "savefig.facecolor": "none",
+    "figure.dpi": 100,
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+}
+"""matplotlib's parameters. `parse_math` is off because names come from users and may hold a dollar sign."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def styled(function: Callable[P, T]) -> Callable[P, T]:
+    """Run a function that draws under `SETTINGS`, and leave matplotlib's own as they were."""
+
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        import matplotlib
+
+        with matplotlib.rc_context(SETTINGS):
+            return function(*args, **kwargs)
+
+    return run
+
+
+def panel(width: float = WIDTH, height: float = HEIGHT) -> "tuple[Figure, Axes]":
+    """An empty figure of one panel, sizes in inches; it fits its labels into the frame itself."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.add_subplot()
+
+
+def legend(figure: "Figure", axes: "Axes", columns: int = 3) -> None:
+    """The legend above the panel, where it covers nothing; none if nothing is labelled."""
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, loc="outside upper left", ncols=columns, borderpad=0.2)
+
+
+def judged() -> "Colormap":
+    """Colours of a critic's score: generated's colour where low, nearly white halfway, real's where high."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("judged", [FAKE, "#f3ede7", REAL])
+
+
+@styled
+def to_svg(figure: "Figure", name: str, *, description: str) -> str:
+    """A figure as an `<svg>` element to stand in a page: equal figures give equal text.
+
+    Arguments:
+        figure: what to write.
+        name: unlike that of any other figure of the page, for the ids inside.
+        description: what a reader who cannot see it is told.
+    """
+    import matplotlib
+
+    buffer = io.StringIO()
+    silent = {"Creator": None, "Date": None, "Format": None, "Type": None}
+    with matplotlib.rc_context({"svg.hashsalt": name}):
+        figure.savefig(buffer, format="svg", metadata=silent)
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'<g id="[^"]*"', "<g", svg)
+    svg = re.sub(r'style="[^"]*"', _name_colours, svg)
+    svg = re.sub(r' width="[^"]*pt" height="[^"]*pt"', "", svg, count=1)
+    return svg.replace("<svg", f'<svg role="img" aria-label="{_escaped(description)}"', 1)
+
+
+def _name_colours(style: re.Match[str]) -> str:
+    text = style.group()
+    for colour, name in NAMES.items():
+        text = text.replace(colour, f"var(--{name})")
+    return text
+
+
+def _escaped(text: str) -> str:
+    from xml.sax.saxutils import escape
+
+    return escape(text, {'"': "&quot;"})

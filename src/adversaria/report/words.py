@@ -1,0 +1,158 @@
+"""What figures mean, in words: one plain sentence for each score, and numbers with as many digits as they carry."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """How a score is to be read."""
+
+    short: str
+    title: str
+    sentence: str
+    out_of: str = ""
+    """What of its protocol is the most that it can be; empty if there is no such thing."""
+    own: str = ""
+    """What of its protocol is the law's own value; empty if there is no such thing."""
+    distance: bool = False
+    """Whether it is a distance from what is real: not negative but for its error, smaller is better."""
+
+
+MEANINGS = {
+    "fid": Meaning(
+        "FID",
+        "Fréchet distance (FID)",
+        "How far the samples lie from held-out images, each side taken as one Gaussian cloud of features. Smaller is "
+        "better, 0 is perfect. It depends on the number of images: compare equal numbers only.",
+        distance=True,
+    ),
+    "kid": Meaning(
+        "KID",
+        "Kernel distance (KID)",
+        "How far the samples lie from held-out images, as whole clouds of features. Smaller is better, 0 within its "
+        "error is perfect; it is unbiased, so it may come out slightly negative.",
+        distance=True,
+    ),
+    "modes": Meaning("modes", "Modes found", "How many of the law's modes the samples reach.", out_of="modes"),
+    "high_quality": Meaning(
+        "high quality", "High-quality share", "Share of samples near a mode: within four of its standard deviations."
+    ),
+    "divergence": Meaning(
+        "divergence",
+        "Divergence of the modes",
+        "Jensen–Shannon divergence between the samples' shares of the modes and equal shares, in nats: 0 if equal, "
+        "at most 0.69.",
+        distance=True,
+    ),
+    "spread": Meaning(
+        "spread",
+        "Spread about a mode",
+        "Root mean square distance to the mode's centre, per coordinate.",
+        own="scale",
+    ),
+}
+"""The scores that the page can explain, by name; any other is shown under its own name."""
+
+
+FINGERPRINT = re.compile("[0-9a-f]{40,}")
+"""SHA-1, SHA-256 and the like."""
+
+
+def meaning(name: str) -> Meaning:
+    """How to read the score of that name."""
+    return MEANINGS.get(name, Meaning(name, name, ""))
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A number for people: so many significant digits, no exponent where it can be helped.
+
+    >>> number(12.3456), number(1234567.0), number(0.000123456), number(0.0)
+    ('12.3', '1,234,567', '1.23e-04', '0')
+    """
+    if not math.isfinite(value):
+        return "—"
+    if value == 0:
+        return "0"
+    exponent = math.floor(math.log10(abs(value)))
+    if exponent < -3:
+        return f"{value:.{digits - 1}e}".replace("-", "−", 1) if value < 0 else f"{value:.{digits - 1}e}"
+    places = max(0, digits - 1 - exponent)
+    return f"{value:,.{places}f}".replace("-", "−")
+
+
+def count(n: int, one: str, many: str | None = None) -> str:
+    """`n` things, in words.
+
+    >>> count(1, "step"), count(2500, "step")
+    ('1 step', '2,500 steps')
+    """
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """A time in the two largest units that matter.
+
+    >>> duration(4.2), duration(75), duration(3725)
+    ('4.2 s', '1 min 15 s', '1 h 2 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def protocol(facts: Mapping[str, Any]) -> str:
+    """A protocol as one line, in its own order; of a fingerprint the first twelve digits.
+
+    >>> protocol({"features": "pixels", "versions": {"torch": "2.13.0"}})
+    'features: pixels, versions: torch 2.13.0'
+    """
+    return ", ".join(f"{name.replace('_', ' ')}: {_fact(value)}" for name, value in facts.items() if value is not None)
+
+
+def _fact(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return " ".join(f"{name} {_fact(part)}" for name, part in value.items())
+    text = str(value)
+    return text[:12] if FINGERPRINT.fullmatch(text) else text
+
+
+def against_floor(value: float, floor: float, floor_error: float | None) -> str:
+    """What a distance says beside that of real samples. A ratio is given only where the floor is clearly above 0.
+
+    >>> against_floor(31.2, 7.1, 0.6)
+    'The samples score 4.4 times that.'
+    """
+    if floor <= 3 * (floor_error or 0.0) or floor <= 0:
+        return "That is 0 within its error."
+    ratio = value / floor
+    return "The samples do as well." if ratio <= 1.05 else f"The samples score {number(ratio, 2)} times that."
+
+
+def judge_memory(advantage: float, error: float) -> str:
+    """What it means that the critic scores a trained-on image above a held-out one with probability `advantage`.
+
+    Arguments:
+        advantage: the probability, ties counted half; ½ without any memory.
+        error: its standard error if there were none.
+    """
+    verdict = "it has begun to memorise" if advantage - 0.5 > 3 * error else "no sign that it memorises"
+    return (
+        f"The critic scores an image it was trained on above a held-out one in {100 * advantage:.0f} % of pairs "
+        f"(chance: 50 %): {verdict}."
+    )
+
+
+def listed(items: Sequence[str]) -> str:
+    """`a`, `a and b`, or `a, b and c`.
+
+    >>> listed(["a", "b", "c"])
+    'a, b and c'
+    """
+    return " and ".join([", ".join(items[:-1]), items[-1]]) if len(items) > 1 else "".join(items)

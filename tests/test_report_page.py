@@ -1,0 +1,379 @@
+"""The page of every kind of run stands alone, repeats itself to the byte, and shows text as text."""
+
+import dataclasses
+import functools
+import json
+import math
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from adversaria import recipes
+from adversaria.report import Material, mesh, nearest, page, window
+from adversaria.report.material import ClassRow, Closest, Images, Points, Snapshot
+from adversaria.report.provenance import Provenance, commands, differences, train_command
+
+STEPS = range(50, 1001, 50)
+HOSTILE = "<script>alert(1)</script> & \"quoted\" 'single' {{ 7*7 }} $x$"
+
+
+def random():
+    return np.random.default_rng(0)
+
+
+def estimate(name, value, se=0.1, n=(1000, 360), **protocol):
+    return {"value": value, "se": se, "n": list(n), "name": name, "protocol": protocol}
+
+
+def evaluation(value, *, step=1000, of="model", features="pixels"):
+    line = {"step": step, "seed": 0, "against": "held-out digits", "of": of, "date": "2026-08-01T10:00:00+02:00"}
+    return {**line, "scores": {"fid": estimate("fid", value, features=features, notes=["Few images."])}}
+
+
+def gan_events():
+    for s in STEPS:
+        critic = {"loss": 1 + 1 / s, "real_score": 0.5, "fake_score": -0.5, "r1": 0.1}
+        generator = {"loss": 1 - 1 / s, "fake_score": -0.5}
+        line = {"step": s, "seconds": s / 100, "images_per_second": 3000.0}
+        yield {**line, "phases": {"critic": critic, "generator": generator}, "rates": {"critic": 1e-3}}
+
+
+def images(shape=(1, 8, 8), classes=()):
+    draw = random()
+
+    def made(n):
+        return draw.integers(0, 256, (n, *shape), dtype=np.uint8)
+
+    trained, shown = made(50), made(8)
+    found = nearest(shown, trained)
+    return Images(
+        generated=made(64),
+        held_out=made(64),
+        scores={name: draw.normal(size=200) for name in ("real, held out", "real, trained on", "generated")},
+        closest=Closest(shown, trained[found.index], found, usual=30.0),
+        walks=made(36).reshape(4, 9, *shape),
+        classes=[ClassRow(name, made(8), made(8)) for name in classes],
+    )
+
+
+def plane():
+    draw = random()
+    modes = np.array([[-1.0, 0.0], [1.0, 0.0]])
+    real = modes[draw.integers(2, size=1000)] + draw.normal(0, 0.1, (1000, 2))
+    view = window(real)
+    field = mesh(view, 30)[:, 0].reshape(30, 30)
+    return Points(
+        law="two",
+        real=real,
+        density=field - field.min(),
+        critic=field,
+        generated=real + 0.1,
+        view=view,
+        modes=modes,
+        counts=np.array([400, 600]),
+        coverage=[estimate("modes", 2, 0.0, (1000, 0), modes=2), estimate("spread", 0.14, 0.01, (1000, 0), scale=0.1)],
+        scores={"real": real[:, 0], "generated": real[:, 0] - 1},
+    )
+
+
+def line():
+    draw, at = random(), np.linspace(-3, 3, 100)
+    return Points(
+        law="normal",
+        real=draw.normal(size=(500, 1)),
+        density=np.exp(-(at**2) / 2) / np.sqrt(2 * np.pi),
+        critic=at,
+        generated=draw.normal(size=(500, 1)),
+        at=at,
+    )
+
+
+def material(name="digits-dcgan", **changes):
+    recipe = recipes.named(name)
+    facts = Material(
+        name=recipe.name,
+        steps=1000,
+        step=1000,
+        configuration=recipe.model_dump(mode="json"),
+        provenance=Provenance({"adversaria": "0.1.0"}, started="2026-08-01T09:58:00+02:00", device="cpu"),
+        commands=commands(recipe, Path("runs/digits"), seed=0),
+        events=list(gan_events()),
+    )
+    return dataclasses.replace(facts, **changes)
+
+
+def plain(**changes):
+    """A run on images with scores and without charts, which take time."""
+    lines = [evaluation(40.0, step=500), evaluation(20.0, step=1000), evaluation(5.0, of="real")]
+    changes = {"shape": (1, 8, 8), "shown": Images(images().generated), "evaluations": lines, "events": ()} | changes
+    return material(**changes)
+
+
+def of_images(**changes):
+    snapshots = [Snapshot(s, random().integers(0, 256, (73, 73, 3), dtype=np.uint8)) for s in (500, 1000)]
+    lines = [evaluation(40.0, step=500), evaluation(20.0), evaluation(5.0, of="real")]
+    return material(**{"shape": (1, 8, 8), "shown": images(), "snapshots": snapshots, "evaluations": lines} | changes)
+
+
+def of_the_bilinear_game():
+    turn = [
+        {"step": s, "seconds": s / 1e3, "phases": {"both": {"loss x": 0.1, "loss y": -0.1, "x": math.cos(s), "y": 2.0}}}
+        for s in range(1, 50)
+    ]
+    return material("bilinear", events=turn)
+
+
+def of_a_classifier():
+    lines = [{"step": s, "phases": {"classify": {"loss": 1 / s, "accuracy": 1 - 1 / s}}} for s in STEPS]
+    return material("lenet-digits", events=lines, shape=(1, 8, 8))
+
+
+PAGES = {
+    "images": of_images,
+    "classes": lambda: of_images(shown=images(classes=("zero", "one"))),
+    "colour": lambda: of_images(shown=images((3, 32, 32)), shape=(3, 32, 32)),
+    "plane": lambda: material("grid25-mlp", shown=plane(), shape=(2,)),
+    "line": lambda: material("grid25-mlp", shown=line(), shape=(1,)),
+    "bilinear": of_the_bilinear_game,
+    "classifier": of_a_classifier,
+    "nothing yet": lambda: material(step=0, events=(), notes=("There is no checkpoint yet.",)),
+    "one step": lambda: of_images(steps=1, step=1, events=list(gan_events())[:1], snapshots=(), evaluations=()),
+    "no real images": lambda: of_images(shown=Images(images().generated)),
+}
+
+every_page = pytest.mark.parametrize("kind", PAGES)
+
+
+@functools.cache
+def html_of(kind):
+    return page(PAGES[kind]())
+
+
+class Reader(HTMLParser):
+    """Checks that elements nest, and collects what they refer to."""
+
+    VOID = frozenset({"meta", "img", "br", "link", "input", "hr"})
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.references, self.ids, self.tags, self.text = [], [], [], set(), []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.add(tag)
+        for name, value in attributes:
+            if name in ("src", "href", "xlink:href", "srcset", "action", "data", "poster"):
+                self.references.append(value)
+            if name == "id":
+                self.ids.append(value)
+            assert not name.startswith("on"), f"{name} is a script"
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        if tag not in self.VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open
+        assert self.open.pop() == tag, f"</{tag}> closes nothing"
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] not in ("style", "pre"):
+            self.text.append(data)
+
+
+def read(html):
+    reader = Reader()
+    reader.feed(html)
+    reader.close()
+    assert not reader.open
+    return reader
+
+
+# --- laws of all pages -------------------------------------------------------------------------------------------
+
+
+@every_page
+def test_a_page_needs_nothing_beside_itself(kind):
+    html = html_of(kind)
+    found = read(html)
+    for reference in found.references:
+        assert reference.startswith(("#", "data:image/png;base64,", "data:image/webp;base64,"))
+    for reference in re.findall(r"url\(([^)]*)\)", html):
+        assert reference.startswith("#")
+    assert not {"script", "link", "iframe", "object", "embed", "base", "a", "form"} & found.tags
+    assert "@import" not in html
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', html).group(1)
+    assert "default-src 'none'" in policy
+    assert "script-src" not in policy  # so default-src holds for it
+    assert len(found.ids) == len(set(found.ids))
+
+
+@every_page
+def test_equal_material_gives_equal_bytes_below_the_budget(kind):
+    html = html_of(kind)
+    assert html == page(PAGES[kind]())
+    assert len(html.encode()) < 1_500_000
+
+
+@every_page
+def test_no_reader_meets_a_nan(kind):
+    text = " ".join(read(html_of(kind)).text)
+    assert not re.search(r"\b(nan|NaN|inf|None|undefined)\b", text)
+
+
+# --- escaping ----------------------------------------------------------------------------------------------------
+
+
+def test_text_from_outside_is_shown_as_text():
+    hostile_events = [{"step": s, "phases": {HOSTILE: {"loss": 1.0, HOSTILE: 2.0}}} for s in (1, 2)]
+    line = evaluation(20.0) | {"against": HOSTILE}
+    line["scores"][HOSTILE] = estimate(HOSTILE, 1.0, features=HOSTILE, notes=[HOSTILE])
+    shown = dataclasses.replace(
+        of_images(),
+        name=HOSTILE,
+        events=hostile_events,
+        evaluations=[line, evaluation(9.0, step=1)],
+        notes=[HOSTILE],
+        configuration={"name": HOSTILE},
+        provenance=Provenance({HOSTILE: HOSTILE}, data={"name": HOSTILE}, device=HOSTILE),
+        shown=images(classes=(HOSTILE,)),
+    )
+    html = page(shown)
+    found = read(html)
+    assert "script" not in found.tags
+    assert "<script" not in html
+    assert "49" not in re.findall(r"single' (\S+)", " ".join(found.text))
+    shown_as_text = "".join(found.text)
+    assert shown_as_text.count(HOSTILE) >= 8
+
+
+# --- what is said ------------------------------------------------------------------------------------------------
+
+
+def said(made):
+    return re.sub(r"\s+", " ", " ".join(read(page(made)).text))
+
+
+def test_a_finished_run_says_so_and_an_interrupted_one_says_how_to_go_on():
+    assert "Trained for 1,000 steps in 10.0 s (cpu)." in said(plain(events=[{"step": 1000, "seconds": 10.0}]))
+    text = said(plain(step=400))
+    assert "Stopped at step 400 of 1,000." in text
+    assert "Resume with adversaria resume runs/digits" in text
+    assert "Resume with" not in said(plain())
+
+
+def test_the_last_score_stands_at_the_top_beside_the_floor():
+    text = said(plain())
+    top = text[: text.index("Samples Not selected")]
+    assert "20.00 ± 0.10" in top
+    assert "40.00" not in top
+    assert "Real samples score 5.00 ± 0.10. The samples score 4.0 times that." in top
+
+
+def test_a_floor_in_other_features_is_no_floor():
+    lines = [evaluation(20.0), evaluation(5.0, of="real", features="lenet-digits")]
+    assert "times that" not in said(plain(evaluations=lines))
+
+
+def test_a_floor_that_is_zero_within_its_error_gives_no_ratio():
+    assert "That is 0 within its error." in said(plain(evaluations=[evaluation(9.0), evaluation(0.2, of="real")]))
+
+
+def test_a_score_of_an_earlier_step_says_so():
+    assert "of step 500" in said(plain(evaluations=[evaluation(9.0, step=500)]))
+    assert "of step" not in said(plain(evaluations=[evaluation(9.0)]))
+
+
+def test_every_score_is_in_the_table_with_its_notes():
+    text = said(plain())
+    table = text[text.index("All scores") : text.index("How to make it again")]
+    for value in ("40.00 ± 0.10", "20.00 ± 0.10", "5.00 ± 0.10"):
+        assert value in table
+    assert "1,000 / 360" in table
+    assert table.count("Few images.") == 3
+
+
+def test_a_damaged_evaluation_costs_only_itself():
+    lines = [evaluation(20.0), {"scores": {"fid": {"value": float("nan")}, "kid": None}}, {}]
+    assert "20.00 ± 0.10" in said(plain(evaluations=lines))
+
+
+def test_without_scores_the_page_says_how_to_measure():
+    assert "adversaria evaluate runs/digits --floor" in said(plain(evaluations=()))
+
+
+@pytest.mark.parametrize(("shift", "verdict"), [(0.0, "no sign that it memorises"), (2.0, "has begun to memorise")])
+def test_a_critic_that_prefers_what_it_was_trained_on_is_called_out(shift, verdict):
+    draw = random()
+    scores = {"real, held out": draw.normal(size=400), "real, trained on": draw.normal(size=400) + shift}
+    assert verdict in said(plain(shown=Images(images().generated, scores=scores)))
+
+
+@pytest.mark.parametrize(("usual", "suspected"), [(1e-3, False), (1e3, True)])
+def test_samples_much_nearer_to_training_images_than_new_ones_are_called_out(usual, suspected):
+    closest = dataclasses.replace(images().closest, usual=usual)
+    text = said(plain(shown=Images(images().generated, closest=closest)))
+    assert ("suspect copies" in text) is suspected
+
+
+def test_points_beyond_the_frame_are_counted():
+    shown = plane()
+    strays = np.concatenate([shown.generated, [[99.0, 0.0], [0.0, -99.0], [0.0, 99.0]]])
+    text = said(material("grid25-mlp", shape=(2,), shown=dataclasses.replace(shown, generated=strays)))
+    assert "3 lie outside the frame." in text
+    assert "2 of 2" in text
+    assert "The law's own is 0.1." in text
+
+
+def test_a_million_events_make_no_heavier_a_page_than_a_thousand():
+    def run(n):
+        return [{"step": s, "phases": {"critic": {"loss": math.sin(s)}}} for s in range(1, n)]
+
+    few, many = (len(page(material(events=run(n)))) for n in (1000, 100_000))
+    assert many < 1.1 * few
+
+
+# --- commands ----------------------------------------------------------------------------------------------------
+
+
+def test_the_command_of_a_published_recipe_is_its_name():
+    assert train_command(recipes.named("bilinear"), "runs/a") == "adversaria train bilinear --out runs/a-again"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"steps": "7"},
+        {"objective": "hinge"},
+        {"data": "swiss-roll", "penalties": '[{"kind": "r2", "weight": 3.0}]'},
+        {"generator_optimiser.schedule": '{"kind": "linear", "start": 0.5}', "averaging": "none"},
+        {"data.source": "my pictures; rm -rf", "seed": "3"},
+    ],
+)
+def test_the_command_of_a_changed_recipe_reads_back_to_the_same_recipe(changes):
+    import shlex
+
+    name = "digits-dcgan"
+    recipe = recipes.read(name, changes)
+    words = shlex.split(train_command(recipe, "runs/a"))
+    assert words[:3] == ["adversaria", "train", name]
+    assert words[-2:] == ["--out", "runs/a-again"]
+    flags = {word.removeprefix("--"): value for word, value in zip(words[3:-2:2], words[4:-2:2], strict=True)}
+    assert recipes.read(name, flags) == recipe
+
+
+def test_the_command_of_a_recipe_of_ones_own_names_the_runs_file():
+    recipe = recipes.named("bilinear").model_copy(update={"name": "mine"})
+    assert (
+        train_command(recipe, "runs/my run") == "adversaria train 'runs/my run/recipe.json' --out 'runs/my run-again'"
+    )
+
+
+def test_differences_of_equal_trees_are_none():
+    tree = recipes.named("digits-dcgan").model_dump(mode="json")
+    assert differences(tree, json.loads(json.dumps(tree))) == {}
