@@ -12,7 +12,6 @@ from adversaria.games.classification import classification, shifted
 from adversaria.games.game import Batch, Game, Move, Outcome, Phase
 from adversaria.games.gan import gan
 from adversaria.nn import DCGANCritic, DCGANGenerator, MLPCritic, MLPGenerator
-from adversaria.training import optimisers
 from adversaria.training.eager import Eager
 from adversaria.training.loop import deal
 from adversaria.training.optimisers import Descent

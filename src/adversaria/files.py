@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 
 def _beside(path: Path) -> Path:
@@ -85,9 +85,17 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
 
 
 def append_json(path: str | os.PathLike[str], value: Any) -> None:
-    """Append `value` as one line of JSON. A line cut short by a kill is skipped by `read_json_lines`."""
-    with open(path, "a", encoding="utf-8") as file:
-        file.write(json.dumps(value) + "\n")
+    """Append `value` as one line of JSON, in place of a last line that was cut short by a kill."""
+    with open(path, "a+b") as file:
+        if file.seek(0, os.SEEK_END) and _last_byte(file) != b"\n":
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)
+        file.write((json.dumps(value) + "\n").encode())
+
+
+def _last_byte(file: BinaryIO) -> bytes:
+    file.seek(-1, os.SEEK_END)
+    return file.read(1)
 
 
 def read_json_lines(path: str | os.PathLike[str]) -> list[Any]:

@@ -107,9 +107,10 @@ def read_record(checkpoint: Path) -> dict[str, Any]:
         found = record.get("format") if isinstance(record, dict) else None
         raise RunError(f"{checkpoint} has format {found}, expected {FORMAT}; use the version that wrote it")
     for name, kind in RECORD.items():
-        if not isinstance(record.get(name), kind) or record[name] is True:
+        found = record.get(name)
+        if not isinstance(found, kind) or found is True or (name == "step" and found < 0):
             raise RunError(
-                f"{checkpoint / 'state.json'} is damaged: '{name}' is {record.get(name)!r}; "
+                f"{checkpoint / 'state.json'} is damaged: '{name}' is {found!r}; "
                 f"delete the checkpoint to go on from the one before"
             )
     return record
