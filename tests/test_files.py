@@ -46,9 +46,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
     if moment != "writing":
         monkeypatch.setattr(os, {"renaming": "replace", "flushing": "fsync"}[moment], fail)
     with pytest.raises(OSError, match="disk is full"), atomic_file(target) as temporary:
-        temporary.write_text("new")
-        if moment == "writing":
-            fail()
+        (fail if moment == "writing" else temporary.write_text)("new")
     assert target.read_text() == "old"
     assert names(tmp_path) == ["a.txt"]
 
@@ -58,9 +56,7 @@ def test_a_failed_folder_leaves_nothing(tmp_path, monkeypatch, moment):
     if moment != "writing":
         monkeypatch.setattr(os, {"renaming": "replace", "flushing": "fsync"}[moment], fail)
     with pytest.raises(OSError, match="disk is full"), atomic_folder(tmp_path / "f") as temporary:
-        (temporary / "a.txt").write_text("new")
-        if moment == "writing":
-            fail()
+        (fail if moment == "writing" else (temporary / "a.txt").write_text)("new")
     assert names(tmp_path) == []
 
 

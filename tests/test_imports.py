@@ -30,7 +30,7 @@ def test_torch_is_not_imported(code):
 
 
 def test_nothing_imports_torchvision():
-    code = "import adversaria, adversaria.runs, adversaria.model, adversaria.data, sys; assert 'torchvision' not in sys.modules"
+    code = "import sys, adversaria.runs, adversaria.model, adversaria.data; assert 'torchvision' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -144,13 +144,20 @@ class Model:
         return target
 
     def push_to_hub(self, repository: str, *, private: bool = False) -> str:
-        """Upload the model to the Hugging Face hub (extra `hub`) and return its address."""
+        """Upload the model to the Hugging Face hub (extra `hub`) and return its address.
+
+        Raises:
+            ModelError: the client is not installed, or the hub refuses or cannot be reached.
+        """
         import tempfile
 
         hub = _hub()
-        hub.create_repo(repository, private=private, exist_ok=True)
-        with tempfile.TemporaryDirectory() as folder:
-            return str(hub.upload_folder(repo_id=repository, folder_path=self.save(folder)))
+        try:
+            hub.create_repo(repository, private=private, exist_ok=True)
+            with tempfile.TemporaryDirectory() as folder:
+                return str(hub.upload_folder(repo_id=repository, folder_path=self.save(folder)))
+        except (OSError, ValueError) as error:  # the client's own errors are of these
+            raise ModelError(f"cannot upload to '{repository}': {error}; log in with: hf auth login") from error
 
 
 def _filled(tensor: Tensor, start: int) -> Tensor:
@@ -210,8 +217,16 @@ def load(path: str | Path, *, device: str | torch.device = "cpu") -> Model:
 
 
 def from_pretrained(repository: str, *, device: str | torch.device = "cpu") -> Model:
-    """A model from the Hugging Face hub (extra `hub`). Only `config.json` and `model.safetensors` are fetched."""
-    folder = _hub().snapshot_download(repository, allow_patterns=["config.json", "model.safetensors"])
+    """A model from the Hugging Face hub (extra `hub`). Only `config.json` and `model.safetensors` are fetched.
+
+    Raises:
+        ModelError: the client is not installed, there is no such repository, it cannot be reached, or see `load`.
+    """
+    hub = _hub()
+    try:
+        folder = hub.snapshot_download(repository, allow_patterns=["config.json", "model.safetensors"])
+    except (OSError, ValueError) as error:  # the client's own errors are of these
+        raise ModelError(f"cannot fetch '{repository}' from the hub: {error}") from error
     return load(folder, device=device)
 
 
