@@ -75,7 +75,7 @@ def histograms(groups: Mapping[str, ArrayLike], bins: int = 30) -> tuple[NDArray
     """Histograms of several groups on common edges, which reach from the least to the greatest of all values.
 
     Arguments:
-        groups: finite values by name.
+        groups: finite values by name, at least one in all.
         bins: how many, of equal width.
 
     Returns:
@@ -94,7 +94,7 @@ def score_histogram(groups: Mapping[str, ArrayLike], *, bins: int = 30) -> "Figu
     A critic that scores what it was trained on higher than held-out samples has begun to memorise.
 
     Arguments:
-        groups: scores by name; the names in `SIDES` have their colours.
+        groups: scores by name, at least one each; the names in `SIDES` have their colours.
         bins: how many.
     """
     figure, axes = panel()

@@ -30,7 +30,7 @@ SEARCHED = 2e8
 """Most numbers (images × pixels × channels) of the training set that are searched for neighbours."""
 POINTS = 10_000
 """Points of a toy law drawn from each side."""
-FINE, COARSE = 180, 120
+FINE, COARSE = 240, 120
 """Cells along a side, of the density and of the critic's field."""
 CLASSES = 20
 """Most classes shown in rows of their own."""
@@ -80,10 +80,19 @@ def _shown(run: Run, recipe: recipes.Recipe, seed: int) -> tuple[Images | Points
     except AdversariaError as error:
         notes = [f"The data cannot be read, so nothing real is shown. {error}"]
         return (_images(model, None, seed) if len(model.space.shape) == 3 else None), notes
+    notes = _diverged(model, seed)
     if isinstance(source, Splits):
-        return _images(model, source, seed), _changed(run, source)
+        return _images(model, source, seed), [*notes, *_changed(run, source)]
     assert source is not None  # noqa: S101 (a GAN has data)
-    return _points(model, source, seed), []
+    return _points(model, source, seed), notes
+
+
+def _diverged(model: Model, seed: int) -> list[str]:
+    made = model.sample(64, seed=seed).flatten(1)
+    wrong = int((~made.isfinite().all(1)).sum())
+    if not wrong:
+        return []
+    return [f"The generator has diverged: of its first 64 samples {wrong} are not finite. They are left out, or gray."]
 
 
 def _changed(run: Run, source: Splits) -> list[str]:
@@ -141,6 +150,10 @@ def _image_scores(model: Model, splits: Splits, seed: int) -> dict[str, Floats]:
             chosen = permutation(len(images), seed, "report", "scores", name)[:n].sort().values
             label = images.labels[chosen] if model.recipe.conditional and images.labels is not None else None
             groups[name] = _finite_scores(model, images.to_float(chosen), label)
+    return _filled(groups)
+
+
+def _filled(groups: dict[str, Floats]) -> dict[str, Floats]:
     return {name: values for name, values in groups.items() if values.size}
 
 
@@ -183,11 +196,13 @@ def _class_row(model: Model, real: ImageData, k: int, seed: int, n: int = 8) -> 
 # --- points ------------------------------------------------------------------------------------------------------
 
 
-def _points(model: Model, law: ToyLaw, seed: int) -> Points:
+def _points(model: Model, law: ToyLaw, seed: int) -> Points | None:
     real = law.sample(POINTS, generator=generator_for(seed, "report", "points"))
     fake = model.sample(POINTS, seed=seed).cpu()
     fake = fake[fake.isfinite().all(1)]
-    scores = {"real": _finite_scores(model, real), "generated": _finite_scores(model, fake)}
+    if not len(fake):
+        return None
+    scores = _filled({"real": _finite_scores(model, real), "generated": _finite_scores(model, fake)})
     bare = _on_the_line(model, law, real) if law.dim == 1 else _in_the_plane(model, law, real)
     shown = replace(bare, generated=_doubles(fake), scores=scores)
     return _with_modes(shown, law, fake)
@@ -214,7 +229,7 @@ def _in_the_plane(model: Model, law: ToyLaw, real: Tensor) -> Points:
 
 
 def _with_modes(shown: Points, law: ToyLaw, fake: Tensor) -> Points:
-    if law.modes is None or law.scale is None or not len(fake):
+    if law.modes is None or law.scale is None:
         return shown
     nearest_mode = torch.cdist(fake.double(), law.modes.double()).argmin(1)
     coverage = mode_coverage(fake, law.modes, law.scale)

@@ -61,7 +61,7 @@ class Images:
     held_out: Pixels | None = None
     """(N, C, H, W) real images that it was not trained on."""
     scores: Mapping[str, Floats] = field(default_factory=dict)
-    """The critic's scores by group, named as in `figures.SIDES`."""
+    """The critic's scores by group, named as in `figures.SIDES`; no group is empty."""
     closest: Closest | None = None
     walks: Pixels | None = None
     """(rows, steps, C, H, W): each row a walk between two latents."""
@@ -94,7 +94,7 @@ class Points:
     coverage: Sequence[Mapping[str, Any]] = ()
     """Estimates of mode coverage, each as its JSON."""
     scores: Mapping[str, Floats] = field(default_factory=dict)
-    """The critic's scores by group."""
+    """The critic's scores by group; no group is empty."""
 
 
 @dataclass(frozen=True, eq=False)
