@@ -9,9 +9,9 @@ the squared 2-Wasserstein distance of N(μ₁, Σ₁) and N(μ₂, Σ₂). On In
 other tools get negative distances from. Here
 
 - with fewer samples than features on one side, B = centred samples / √(n − 1), and B₁ᵀB₂ is an n × m cross-Gram;
-- otherwise B₁ is the Cholesky factor L of Σ₁ and s² are the eigenvalues of LᵀΣ₂L, if a bound on the rounding
-  of their roots is small; if not, B = V √λ of the eigendecompositions, less the eigenvalues that are rounding, and s are
-  singular values, which lose nothing.
+- otherwise B₁ is the Cholesky factor L of Σ₁ and s² are the eigenvalues of LᵀΣ₂L, if a bound on the rounding of
+  their roots is small; if not, B = V √λ of the eigendecompositions, less the eigenvalues that are rounding, and s
+  are singular values, which lose nothing.
 
 **Its standard error**, to first order, by the influence of a sample x of side 1 on d²:
 

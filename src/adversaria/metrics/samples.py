@@ -46,8 +46,8 @@ def matrix(values: Features, side: str, at_least: int) -> Tensor:
     if not usable.all():
         bad = (~usable).nonzero().flatten().tolist()
         raise MetricError(
-            f"{side} has NaN or infinite features (or above {LARGEST:.0e}) in {len(bad)} of {len(x)} samples, the first "
-            f"at index {bad[0]}"
+            f"{side} has NaN or infinite features (or above {LARGEST:.0e}) in {len(bad)} of {len(x)} samples, the "
+            f"first at index {bad[0]}"
         )
     return x
 
