@@ -21,15 +21,14 @@ app = App(
     help_format="plaintext",
     help_epilogue="--debug, with any command: show the traceback of an error.",
     version=__version__,
-    default_parameter=Parameter(negative=()),
     result_action="return_value",
     exit_on_error=False,
     print_error=False,
     suppress_keyboard_interrupt=False,
 )
 
-Switch = Annotated[bool, Parameter(show_default=False)]
-AsJson = Annotated[bool, Parameter(name="--json", show_default=False)]
+Switch = Annotated[bool, Parameter(negative=(), show_default=False)]
+AsJson = Annotated[bool, Parameter(name="--json", negative=(), show_default=False)]
 HELP = {"--help", "-h"}
 HELP_OF_RECIPE = """Usage: adversaria train {file} [OPTIONS] [--FIELD VALUE ...]
 
@@ -249,7 +248,7 @@ def evaluate(
     /,
     *,
     floor: Switch = False,
-    metrics: Annotated[list[Literal["fid", "kid"]] | None, Parameter(consume_multiple=True)] = None,
+    metrics: Annotated[list[Literal["fid", "kid"]] | None, Parameter(consume_multiple=True, negative=())] = None,
     features: str | None = None,
     samples: PositiveInt | None = None,
     seed: NonNegativeInt = 0,

@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from adversaria.cli.tables import page_width
 from adversaria.errors import RecipeError, nearest
-from adversaria.recipes import GAN, Bilinear, Classifier, Recipe
+from adversaria.recipes import GAN, Bilinear, Classifier, Images, Recipe
 from adversaria.recipes.config import Config
 
 WORDS = {int: "whole number", float: "number", bool: "true or false", str: "text", type(None): "none"}
@@ -118,6 +118,8 @@ def _below(config: Config, above: str) -> Iterator[Entry]:
 
 def _typed(value: Any) -> str:
     """A value as it would be typed in a shell."""
+    if isinstance(value, Images):
+        return shlex.quote(value.source)
     if isinstance(value, Config):
         return getattr(value, "kind", "…")
     if value is None:
@@ -145,6 +147,8 @@ def _choices(annotation: Any, metadata: list[Any]) -> list[str]:
     if origin is tuple:
         members = [_admits(argument, []) for argument in arguments if argument is not ...]
         return [f"list of {members[0]}" if ... in arguments else f"[{', '.join(members)}]"]
+    if annotation is Images:
+        return ["a source of images"]
     if issubclass(annotation, Config):
         kind = annotation.model_fields.get("kind")
         return ["the fields below" if kind is None else str(kind.default)]
