@@ -75,6 +75,16 @@ def test_another_content_or_name_is_another_entry(place, source):
     assert len(entries(place)) == 3
 
 
+def test_the_name_of_a_class_is_content(place, source):
+    for name in ("ape", "bee"):
+        (source / name).mkdir()
+    for number, path in enumerate(sorted(source.glob("*.png"))):
+        path.rename(source / ("ape" if number < 20 else "bee") / path.name)
+    assert load(source).train.classes == ("ape", "bee")
+    (source / "bee").rename(source / "cow")
+    assert load(source).train.classes == ("ape", "cow")
+
+
 def test_images_are_mapped_and_writing_does_not_reach_the_disk(place, source):
     train, _ = load(source, held_out=0)
     if sys.platform == "linux":

@@ -130,6 +130,12 @@ def test_split_is_disjoint_complete_and_balanced(labels, share, labelled):
             assert ((taken - share * counts).abs() < 1 + 1e-9).all()
 
 
+def test_what_is_left_goes_to_the_largest_remainder():
+    # A tenth of 10, 13, 18 and 19 is 1, 1.3, 1.8 and 1.9: 6 in all, of which 4 are whole.
+    labels = [0] * 10 + [1] * 13 + [2] * 18 + [3] * 19
+    assert torch.bincount(numbered(labels).split(0.1).held_out.labels).tolist() == [1, 1, 2, 2]
+
+
 def test_split_is_always_the_same():
     labels = [i % 3 for i in range(100)]
     first, again = numbered(labels).split(0.2), numbered(labels).split(0.2)

@@ -334,6 +334,7 @@ def test_resolution_and_channels_apply_to_every_source(tmp_path, write):
 
 def test_many_large_images_are_decoded_in_order_by_several_threads(tmp_path, monkeypatch):
     monkeypatch.setattr("adversaria.data.encoded._cores", lambda: 4)
+    monkeypatch.setattr("adversaria.data.encoded._CHUNK_BYTES", 3 * 128 * 130)
     images = RNG.integers(0, 256, (90, 128, 130), dtype=np.uint8)
     as_folder(tmp_path / "source", images, [0] * 90, ["x"])
     assert load(tmp_path / "source", held_out=0).train.fingerprint == from_arrays(images).fingerprint

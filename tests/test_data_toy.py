@@ -130,7 +130,7 @@ def test_samples_follow_the_density(law):
 
 @mixtures
 def test_noise_around_the_modes_is_gaussian(law):
-    points = law.sample(5_000, generator=generator_for(2, "points")).double()
+    points = law.sample(20_000, generator=generator_for(2, "points")).double()
     squares = (torch.cdist(points, law.modes.double()).min(1).values / law.scale).square()
     assert scipy.stats.kstest(squares.numpy(), scipy.stats.chi2(law.dim).cdf).pvalue > FALSE_ALARM
 

@@ -30,7 +30,7 @@ import torch
 from adversaria.data.images import Fingerprint, ImageData, Splits, held_out_mask
 from adversaria.data.labels import index_classes
 from adversaria.data.parts import Contents, Faults, Form, Part, Source, Survey
-from adversaria.data.pixels import strict
+from adversaria.data.pixels import quiet
 from adversaria.errors import DataError
 from adversaria.files import atomic_folder, write_json
 
@@ -94,7 +94,7 @@ def _build(entry: Path, source: Source, wish: Wish, progress: Progress | None) -
     contents = source.read()
     try:
         _sweep(entry.parent)
-        with atomic_folder(entry) as folder, strict():
+        with atomic_folder(entry) as folder, quiet():
             _decode(folder, source.name, contents, wish, progress or (lambda done, total: None))
     except OSError as error:
         if not (entry / "meta.json").exists():  # else another process was faster
