@@ -287,7 +287,8 @@ RAISED = [
     (RuntimeError("Error while serializing: I/O error (os error 28)"), 2, "No space left on device; free"),
     (MemoryError(), 2, "out of memory; lower --batch-size"),
     (KeyboardInterrupt(), 130, "stopped at once; a run goes on with: adversaria resume RUN"),
-    (NonFiniteError("'loss' of phase 'critic'\n became NaN"), 2, "'loss' of phase 'critic' became NaN"),
+    (NonFiniteError("'loss' became NaN"), 2, "'loss' became NaN\n"),
+    (RunError("does not fit:\n\tone.\n\n  two."), 2, "does not fit: one; two\n"),
 ]
 
 
@@ -606,7 +607,7 @@ def test_nothing_held_out_is_nothing_to_measure_against(cli):
     assert cli("train", "digits-dcgan", "--data.held-out", "0", "--steps", "2", *TINY, "--out", "all")[0] == 0
     code, _, err = cli("evaluate", "all")
     assert code == 2
-    assert "held no images out" in err
+    assert "held 0 image(s) out" in err
 
 
 def test_report_says_where_the_page_is(cli, a_run):

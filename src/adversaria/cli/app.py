@@ -239,7 +239,7 @@ def sample(
     samples.write(samples.draw(loaded, count, seed=seed, y=y), target, kind)
     if as_json:
         return _json({"out": str(target), "format": kind, "count": count, "seed": seed, "step": loaded.step})
-    return f"{target}: {count} samples of step {loaded.step}, seed {seed}"
+    return f"{target}: {count} sample{'s' * (count > 1)} of step {loaded.step}, seed {seed}"
 
 
 @app.command(sort_key=4)

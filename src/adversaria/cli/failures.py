@@ -58,7 +58,9 @@ def explain(error: BaseException) -> Failure | None:
 
 
 def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())
+    """The message on one line; where it had several, they are set apart by semicolons."""
+    lines = [" ".join(line.split()) for line in str(error).splitlines() if line.strip()]
+    return " ".join(line if line[-1] in ":;," else f"{line.rstrip('.')};" for line in lines).rstrip(";")
 
 
 def _of_the_command_line(error: CycloptsError) -> str:

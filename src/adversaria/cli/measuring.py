@@ -56,7 +56,7 @@ def measure(run: Run, protocol: Protocol, *, floor: bool) -> list[Measurement]:
     """Measure the model of a run's last checkpoint, and the floor if asked; each is recorded in the run.
 
     Raises:
-        RunError: nothing was held out, or the run has no checkpoint.
+        RunError: fewer than two images were held out, or the run has no checkpoint.
         ModelError: the run is no GAN's.
         MetricError: a metric or extractor that is unknown, or does not fit the samples.
     """
@@ -72,8 +72,11 @@ def measure(run: Run, protocol: Protocol, *, floor: bool) -> list[Measurement]:
 
 
 def _images(model: Model, splits: Splits, run: Run, protocol: Protocol, *, floor: bool) -> Iterator[Measurement]:
-    if len(splits.held_out) == 0:
-        raise RunError(f"{run.path} held no images out (data.held_out is 0), so there is nothing to measure against")
+    if len(splits.held_out) < 2:
+        raise RunError(
+            f"{run.path} held {len(splits.held_out)} image(s) out, and at least 2 are needed to measure against; train "
+            f"with a larger --data.held-out"
+        )
     wanted = _evaluation(run)
     samples = protocol.samples or wanted.samples
     features = extractor(protocol.features or wanted.features)
