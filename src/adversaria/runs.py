@@ -20,6 +20,7 @@ import datetime
 import platform
 import shutil
 import subprocess  # noqa: S404 (git, with fixed arguments)
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,8 +39,11 @@ from adversaria.randomness import seed_for
 from adversaria.recipes import SampleSpace
 from adversaria.training import checkpoint
 from adversaria.training.compiled import choose
+from adversaria.training.eager import Inputs
+from adversaria.training.functional import Unsupported
 from adversaria.training.journal import EVENTS, Journal, forget_after
 from adversaria.training.loop import Alone, Rhythm, Seat, Table, Watch, deal, play_to_the_end
+from adversaria.training.stacked import Stacked, stack_program
 from adversaria.training.state import State
 from adversaria.training.stopping import Stop
 
@@ -183,6 +187,71 @@ def resume(
         return _play(run.path, recipe, seat, watchers, quiet=quiet, form=form)
 
 
+def train_together(
+    plans: Sequence[recipes.Recipe], folders: Sequence[Path], *, device: str = "auto", quiet: bool = False
+) -> list[Run]:
+    """Play recipes that differ in their seeds alone, each in its folder, all at once: begin, or go on.
+
+    Small networks are played several times as fast so. Where that cannot be (convolutions, no compiler), they are
+    played one after the other. Killed at any moment, the same call goes on.
+
+    Raises:
+        RunError: a folder holds a run of another recipe, or another process trains it.
+        NonFiniteError, Interrupted: as for `train`.
+    """
+    try:
+        _play_stacked(plans, folders, _device(device), quiet=quiet)
+    except Unsupported as reason:
+        if not quiet:
+            sys.stderr.write(f"{plans[0].name}: one seed after the other ({reason})\n")
+        for plan, folder in zip(plans, folders, strict=True):
+            if not (folder / RECIPE).exists():
+                train(plan, folder, device=device, quiet=quiet)
+            elif Run(folder).step < plan.steps:
+                resume(folder, device=device, quiet=quiet)
+    return [Run(folder) for folder in folders]
+
+
+def _play_stacked(
+    plans: Sequence[recipes.Recipe], folders: Sequence[Path], device: torch.device, *, quiet: bool
+) -> None:
+    data = assemble.data_of(plans[0])
+    seats = [_seat(plan, data, folder, device) for plan, folder in zip(plans, folders, strict=True)]
+    states = [seat.state for seat in seats]
+    program = stack_program(states, [_deal_to(seat) for seat in seats])
+    with contextlib.ExitStack() as stack:
+        for plan, folder in zip(plans, folders, strict=True):
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(_only_user(folder))
+            if not (folder / RECIPE).exists():
+                write_json(folder / RECIPE, _facts(plan, data))
+            elif Run(folder).recipe != plan:
+                raise RunError(f"{folder} holds a run of another recipe; choose another folder")
+        stack.enter_context(_own_randomness(plans[0].seed))
+        _restore_together(seats)
+        stop, bar = (
+            stack.enter_context(Stop()),
+            stack.enter_context(_progress(f"{len(seats)} × {plans[0].name}", quiet)),
+        )
+        for seat in seats:
+            note = "resumed" if seat.state.step else "started"
+            seat.journal.note(note, seat.state.step, device=str(device), threads=torch.get_num_threads())
+            seat.journal.note("form", seat.state.step, form=Stacked.name, seeds=len(seats))
+        play_to_the_end(seats, Stacked(states, program), _rhythm(plans[0]), stop, (bar,))
+        for seat in seats:
+            seat.journal.note("finished", seat.state.step, seconds=round(seat.state.seconds, 3))
+
+
+def _restore_together(seats: Sequence[Seat]) -> None:
+    """Take all seats to the last step that each has a checkpoint of; a kill may have come between two saves."""
+    saved = [checkpoint.checkpoints(seat.journal.folder / "checkpoints") for seat in seats]
+    common = sorted(set.intersection(*({path.name for path in paths} for paths in saved)))
+    for seat in seats:
+        if common:
+            checkpoint.restore(seat.state, seat.journal.folder / "checkpoints" / common[-1])
+        _tidy(seat.journal.folder, seat.state.step)
+
+
 def _complete(recipe: str | Path | recipes.Recipe, changes: Mapping[str, Any] | None) -> recipes.Recipe:
     if not isinstance(recipe, recipes.Recipe):
         return recipes.read(recipe, changes)
@@ -214,21 +283,31 @@ def _tidy(folder: Path, step: int) -> None:
 def _play(
     folder: Path, recipe: recipes.Recipe, seat: Seat, watchers: Sequence[Watch], *, quiet: bool, form: str | None
 ) -> Run:
-    rhythm = Rhythm(
-        recipe.log_every, recipe.checkpoint_every, recipe.keep_checkpoints, getattr(recipe, "sample_every", None)
-    )
-    progress = Silent() if quiet else Progress(recipe.name)
-    with Stop() as stop, progress as bar:
+    with Stop() as stop, _progress(recipe.name, quiet) as bar:
         table = _table(recipe, seat, form)
-        play_to_the_end([seat], table, rhythm, stop, (bar, *watchers))
+        play_to_the_end([seat], table, _rhythm(recipe), stop, (bar, *watchers))
     seat.journal.note("finished", seat.state.step, seconds=round(seat.state.seconds, 3))
     return Run(folder)
 
 
+def _rhythm(recipe: recipes.Recipe) -> Rhythm:
+    sample_every = getattr(recipe, "sample_every", None)
+    return Rhythm(recipe.log_every, recipe.checkpoint_every, recipe.keep_checkpoints, sample_every)
+
+
+def _progress(title: str, quiet: bool) -> Silent | Progress:
+    return Silent() if quiet else Progress(title)
+
+
+def _deal_to(seat: Seat) -> Inputs:
+    return deal(seat.state.game, seat.feed, seat.seed, seat.state.step)
+
+
 def _table(recipe: recipes.Recipe, seat: Seat, form: str | None) -> Table:
-    wanted = {"always": "compiled", "never": "eager", "auto": form}[recipe.compilation]
-    inputs = deal(seat.state.game, seat.feed, seat.seed, seat.state.step)
-    chosen, record = choose(seat.state, inputs, seat.state.steps - seat.state.step, wanted)
+    # A run that was played beside others goes on alone as a program of its own.
+    as_before = "compiled" if form == Stacked.name else form
+    wanted = {"always": "compiled", "never": "eager", "auto": as_before}[recipe.compilation]
+    chosen, record = choose(seat.state, _deal_to(seat), seat.state.steps - seat.state.step, wanted)
     seat.journal.note("form", seat.state.step, **record)
     return Alone(chosen, record["form"])
 
