@@ -229,15 +229,12 @@ def _play_stacked(
                 raise RunError(f"{folder} holds a run of another recipe; choose another folder")
         stack.enter_context(_own_randomness(plans[0].seed))
         _restore_together(seats)
-        stop, bar = (
-            stack.enter_context(Stop()),
-            stack.enter_context(_progress(f"{len(seats)} × {plans[0].name}", quiet)),
-        )
         for seat in seats:
             note = "resumed" if seat.state.step else "started"
             seat.journal.note(note, seat.state.step, device=str(device), threads=torch.get_num_threads())
             seat.journal.note("form", seat.state.step, form=Stacked.name, seeds=len(seats))
-        play_to_the_end(seats, Stacked(states, program), _rhythm(plans[0]), stop, (bar,))
+        with Stop() as stop, _progress(f"{len(seats)} × {plans[0].name}", quiet) as bar:
+            play_to_the_end(seats, Stacked(states, program), _rhythm(plans[0]), stop, (bar,))
         for seat in seats:
             seat.journal.note("finished", seat.state.step, seconds=round(seat.state.seconds, 3))
 
