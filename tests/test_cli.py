@@ -283,6 +283,7 @@ def test_debug_shows_the_traceback(cli):
 RAISED = [
     (OSError(errno.ENOSPC, "No space left on device", "runs/x/events.jsonl"), 2, "runs/x/events.jsonl: No space left"),
     (OSError(errno.EACCES, "Permission denied", "/root"), 2, "/root: Permission denied; choose a place"),
+    (OSError(errno.EACCES, "Permission denied", "/a/.b.png.0123abcd.tmp"), 2, "/a/b.png: Permission denied; choose"),
     (OSError(errno.EIO, "Input/output error"), 2, "Input/output error; --debug"),
     (RuntimeError("Error while serializing: I/O error (os error 28)"), 2, "No space left on device; free"),
     (MemoryError(), 2, "out of memory; lower --batch-size"),
@@ -373,6 +374,16 @@ def test_a_pipe_closed_by_its_reader_is_quiet():
     done = subprocess.run(command("recipes", "--json"), stdout=write, stderr=subprocess.PIPE, text=True, check=False)
     os.close(write)
     assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_warning_is_one_line():
+    program = (
+        "import sys, warnings; from adversaria import cli, report;"
+        "report.write_report = lambda *_, **__: warnings.warn('slow\\n today');"
+        "import adversaria.runs; adversaria.runs.Run = str; sys.exit(cli.main(['report', 'here']))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "adversaria: warning: slow today\n")
 
 
 def test_a_console_without_mathematics_is_no_error():
@@ -530,6 +541,14 @@ def test_files_are_not_overwritten_unasked(cli, trained):
     assert cli("sample", trained / "digits", "--out", "place", "--format", "png", "--overwrite")[0] == 2
     assert cli("sample", trained / "digits", "--out", "mine.gif")[0] == 2
     assert cli("sample", trained / "digits", "--out", "mine.gif", "--format", "npz")[0] == 0
+
+
+def test_samples_of_a_checkpoint_go_to_its_run(cli, a_run):
+    run = a_run("digits")
+    before = sorted((run / "checkpoints").rglob("*"))
+    assert cli("sample", run / "checkpoints" / "step-0000003")[0] == 0
+    assert (run / "samples" / "seed-0-step-0000003.png").exists()
+    assert sorted((run / "checkpoints").rglob("*")) == before
 
 
 @pytest.mark.parametrize("name", ["sample", "evaluate"])

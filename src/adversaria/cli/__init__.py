@@ -7,7 +7,9 @@ standard error. No command asks questions. Nothing here imports torch until a co
 import io
 import os
 import sys
+import warnings
 from collections.abc import Sequence
+from typing import Any
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,6 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from adversaria.cli.app import answer
     from adversaria.cli.failures import explain
 
+    former, warnings.formatwarning = warnings.formatwarning, _one_line
     given = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # not every console can show ± or ≥
@@ -40,7 +43,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             # Python flushes once more at its end, and would complain.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return failure.code
+    finally:
+        warnings.formatwarning = former
     return 0
+
+
+def _one_line(message: Warning | str, *_: Any, **__: Any) -> str:
+    return f"adversaria: warning: {' '.join(str(message).split())}\n"
 
 
 def _show_traceback(error: BaseException) -> None:

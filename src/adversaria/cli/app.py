@@ -218,7 +218,7 @@ def sample(
     Arguments:
         model: Folder of a run (its last checkpoint is taken), of one checkpoint, or of a saved model.
         out: Where to: one picture if it ends in .png, arrays if in .npz, else a folder with a PNG for each image;
-            samples/seed-SEED-step-STEP in the model's folder if not given.
+            samples/seed-SEED-step-STEP.png in the model's folder if not given.
         format: png, folder or npz, instead of what --out ends in.
         count: How many.
         seed: Of the latents. Sample i depends on the seed and on i alone.
@@ -234,7 +234,8 @@ def sample(
     kind = format or (samples.format_of(out) if out else "png")
     y = None if of_class is None else samples.class_index(loaded, of_class)
     if out is None:
-        out, overwrite = model / "samples" / f"seed-{seed}-step-{loaded.step:07d}{samples.SUFFIXES[kind]}", True
+        home = model.parent.parent if (model / "state.json").exists() else model  # of a checkpoint: its run
+        out, overwrite = home / "samples" / f"seed-{seed}-step-{loaded.step:07d}{samples.SUFFIXES[kind]}", True
     target = new_folder(out) if kind == "folder" else new_file(out, overwrite=overwrite)
     samples.write(samples.draw(loaded, count, seed=seed, y=y), target, kind)
     if as_json:

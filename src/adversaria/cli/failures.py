@@ -8,6 +8,7 @@ Anything else is a fault of ours. It is not caught, so Python shows its tracebac
 """
 
 import errno
+import re
 import signal
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ REMEDIES = {
     errno.EPERM: "choose a place that you may use, for instance with --out",
     errno.EROFS: "choose a place that can be written to, for instance with --out",
     errno.ENOENT: "check the path",
+    errno.EEXIST: "something else is there; choose another place",
     errno.ENOTDIR: "a folder was expected; check the path",
     errno.EISDIR: "a file was expected; check the path",
     errno.ENAMETOOLONG: "choose a shorter name",
@@ -85,7 +87,9 @@ def _help_of(error: CycloptsError) -> str:
 
 
 def _of_the_system(error: OSError) -> str:
-    where = "" if error.filename is None else f"{error.filename}: "
+    # Files are written beside their final name; the user knows only that.
+    place = re.sub(r"\.([^/]+)\.[0-9a-f]{8}\.tmp$", r"\1", str(error.filename or ""))
+    where = place and f"{place}: "
     remedy = REMEDIES.get(error.errno or 0, "--debug shows where it happened")
     return f"{where}{error.strerror or _line(error)}; {remedy}"
 
