@@ -1,7 +1,7 @@
 """`results.jsonl`: one line for each finished run of a study.
 
-A line is appended when its run has been played and measured, and never changed. A line cut short by a kill is dropped
-before the next one is appended; its run is then measured again.
+A line is appended when its run has been played and measured, and never changed. A line cut short by a kill does not
+count; its run is measured again.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from adversaria.errors import RunError
-from adversaria.files import append_json, read_json_lines, write_text
+from adversaria.files import append_json, read_json_lines
 from adversaria.metrics.estimate import Estimate
 from adversaria.recipes import Recipe
 from adversaria.reproduce.study import Value, Values
@@ -93,12 +93,8 @@ class Ledger:
 
     def append(self, finished: Finished) -> None:
         """Write one line more."""
-        path = self.folder / RESULTS
-        if path.exists() and not path.read_bytes().endswith(b"\n"):
-            whole, _, _ = path.read_text(encoding="utf-8").rpartition("\n")
-            write_text(path, whole and whole + "\n")
         self.folder.mkdir(parents=True, exist_ok=True)
-        append_json(path, self._heading | finished.to_json())
+        append_json(self.folder / RESULTS, self._heading | finished.to_json())
         self._lines.append(finished)
 
     def _whole_lines(self) -> list[Any]:
