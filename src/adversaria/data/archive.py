@@ -18,7 +18,7 @@ def open_zip(path: Path) -> Source:
     Raises:
         DataError: when it is read: not a zip, encrypted, no images, or a member that points outside.
     """
-    return Source(path.name, path.parent, (path,), partial(_read, path))
+    return Source(path.name, path.parent, (path.name,), partial(_read, path))
 
 
 def _read(path: Path) -> Contents:

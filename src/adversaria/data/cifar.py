@@ -41,8 +41,7 @@ def is_batch(name: str) -> bool:
 def open_batches(root: Path, names: Iterable[str]) -> Source:
     """A folder with these files, of which some are batches."""
     chosen = sorted(name for name in names if is_batch(name) or name in METAS)
-    files = tuple(root / name for name in chosen)
-    return Source(root.name, root, files, partial(_read_folder, root, chosen))
+    return Source(root.name, root, tuple(chosen), partial(_read_folder, root, chosen))
 
 
 def _read_folder(root: Path, names: list[str]) -> Contents:
@@ -57,7 +56,7 @@ def _read_folder(root: Path, names: list[str]) -> Contents:
 
 def open_archive(path: Path) -> Source:
     """`cifar-10-python.tar.gz` or `cifar-10-binary.tar.gz`, read without unpacking it to disk."""
-    return Source(path.name, path.parent, (path,), partial(read_archive, path))
+    return Source(path.name, path.parent, (path.name,), partial(read_archive, path))
 
 
 def read_archive(path: Path) -> Contents:

@@ -24,11 +24,16 @@ def open_folder(root: Path, names: Iterable[str]) -> Source:
         DataError: there is none.
     """
     names = choose_images(names, root)
-    return Source(root.name, root, tuple(root / name for name in names), partial(_read, root, names))
+    return Source(root.name, root, tuple(names), partial(_read, root, names))
 
 
 def _read(root: Path, names: list[str]) -> Contents:
-    return contents(names, lambda name: (root / name).read_bytes)
+    return contents(names, lambda name: partial(_read_file, os.path.join(root, name)))
+
+
+def _read_file(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:
+        return file.readall()
 
 
 def walk(root: Path) -> list[str]:

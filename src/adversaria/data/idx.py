@@ -42,7 +42,7 @@ def _is_idx(name: str) -> bool:
 def open_idx(path: Path) -> Source:
     """One IDX file of images, and the labels beside it if there are any."""
     labels = labels_beside(path)
-    files = (path,) if labels is None else (path, labels)
+    files = (path.name,) if labels is None else (path.name, labels.name)
     return Source(path.name, path.parent, files, partial(_read_file, path, labels))
 
 
@@ -67,7 +67,7 @@ def open_idx_folder(root: Path, images: list[str]) -> Source:
         )
     paths = [root / train[0], root / test[0]]
     labels = [labels_beside(path) for path in paths]
-    files = tuple(path for path in (*paths, *labels) if path is not None)
+    files = tuple(path.name for path in (*paths, *labels) if path is not None)
 
     def read() -> Contents:
         return Contents(read_part(paths[0], labels[0]), read_part(paths[1], labels[1]))

@@ -52,7 +52,7 @@ def flip(images: Tensor, *, generator: torch.Generator) -> Tensor:
     return torch.where(which.to(images.device)[:, None, None, None], images.flip(-1), images)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ImageData:
     """Images and, where they have them, their classes.
 
@@ -88,6 +88,9 @@ class ImageData:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def __repr__(self) -> str:
+        return f"ImageData({self.name!r}, {len(self)} of {self.shape}, {len(self.classes)} classes)"
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -157,8 +160,8 @@ def from_arrays(
             mean two things), labels that do not match in number.
 
     >>> data = from_arrays(np.zeros((2, 8, 8), np.uint8), np.array([3, 7]))
-    >>> data.shape, data.classes, data.labels
-    ((1, 8, 8), ('3', '7'), tensor([0, 1]))
+    >>> data, data.classes, data.labels
+    (ImageData('array', 2 of (1, 8, 8), 2 classes), ('3', '7'), tensor([0, 1]))
     """
     array = as_nhwc(_to_numpy(images), name)
     check_values(array, name)

@@ -122,7 +122,7 @@ def open_known(name: str) -> Source:
         DataError: it is not here and cannot be downloaded; or, when it is read, a file is not what it should be.
     """
     files = _find(name, _REMOTE[name])
-    return Source(name, files[0].parent, files, partial(_read, name, files))
+    return Source(name, files[0].parent, tuple(file.name for file in files), partial(_read, name, files))
 
 
 def _read(name: str, files: tuple[Path, ...]) -> Contents:

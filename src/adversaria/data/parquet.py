@@ -28,7 +28,7 @@ def open_parquet(root: Path, names: Sequence[str]) -> Source:
     """These Parquet files below a folder."""
     chosen = sorted(names)
     name = chosen[0] if len(chosen) == 1 else root.name
-    return Source(name, root, tuple(root / name for name in chosen), partial(_read, root, chosen))
+    return Source(name, root, tuple(chosen), partial(_read, root, chosen))
 
 
 def _read(root: Path, names: list[str]) -> Contents:

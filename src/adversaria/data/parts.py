@@ -92,12 +92,12 @@ class Source:
 
     Arguments:
         name: for people, and for errors.
-        root: the file or folder it was found in.
-        files: the files whose bytes decide what it contains.
+        root: the folder it was found in.
+        files: the files whose bytes decide what it contains, by their names below the root, with slashes.
         read: open it.
     """
 
     name: str
     root: Path
-    files: tuple[Path, ...]
+    files: tuple[str, ...]
     read: Callable[[], Contents]

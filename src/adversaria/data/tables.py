@@ -32,7 +32,7 @@ _UNREADABLE = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib
 
 def open_npy(path: Path) -> Source:
     """One array of images."""
-    return Source(path.name, path.parent, (path,), partial(_read_npy, path))
+    return Source(path.name, path.parent, (path.name,), partial(_read_npy, path))
 
 
 def _read_npy(path: Path) -> Contents:
@@ -47,7 +47,7 @@ def _read_npy(path: Path) -> Contents:
 
 def open_npz(path: Path) -> Source:
     """Arrays of images and labels by name."""
-    return Source(path.name, path.parent, (path,), partial(_read_npz, path))
+    return Source(path.name, path.parent, (path.name,), partial(_read_npz, path))
 
 
 def _read_npz(path: Path) -> Contents:
