@@ -39,7 +39,10 @@ def grid25_mlp() -> GAN:
 
 
 def ring8_mlp() -> GAN:
-    """Eight Gaussians on a ring, fully connected players, R1."""
+    """Eight Gaussians on a ring, fully connected players, R1.
+
+    The law is that of Gulrajani et al., 2017 (https://arxiv.org/abs/1704.00028).
+    """
     return GAN(
         name="ring8-mlp",
         steps=5_000,
