@@ -60,7 +60,7 @@ def events():
 def material(name, shown, shape):
     recipe = recipes.named(name)
     return Material(
-        name="a-rather-long-name-that-has-no-space-in-it-and-must-still-fit-the-screen-of-a-telephone",
+        name="a_rather_long_name_without_a_space_or_a_hyphen_in_it_that_must_still_fit_the_screen",
         steps=2000,
         step=1000,
         configuration=recipe.model_dump(mode="json"),

@@ -70,6 +70,13 @@ def test_a_picture_too_heavy_for_png_becomes_a_lighter_webp_of_the_same_size():
     assert np.abs(back.astype(float) - smooth).mean() < 8
 
 
+@pytest.mark.parametrize("side", [5, 40, 700])
+def test_a_picture_keeps_to_its_budget_even_if_it_is_noise(side):
+    picture = images(1, 3, side, side)[0].transpose(1, 2, 0)
+    body = data_uri(picture, budget=3_000).split(",", 1)[1]
+    assert len(base64.b64decode(body)) <= 3_000
+
+
 def test_equal_pictures_have_equal_text():
     picture = images(1, 3, 60, 60)[0].transpose(1, 2, 0)
     for budget in (10**6, 10**3):

@@ -19,6 +19,9 @@ from adversaria.report.style import FAKE, REAL, to_svg
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+# Bytes of each picture, so that with all of them, in base64, and its charts a page stays below 1.5 MB.
+GRID, ROWS, SNAPSHOT, SAMPLE, TRAINED = 110_000, 240_000, 20_000, 5_000, 14_000
+
 SIDE = 56
 """Pixels to which the side of a small image is enlarged."""
 
@@ -49,7 +52,7 @@ class Picture:
 
     @classmethod
     def of(cls, pixels: Pixels, alt: str, *, budget: int = 120_000) -> "Picture":
-        """A picture of pixels (H, W, 3), of about `budget` bytes at most."""
+        """A picture of pixels (H, W, 3), of at most `budget` bytes."""
         return cls(data_uri(pixels, budget=budget), pixels.shape[1], pixels.shape[0], alt)
 
 
@@ -105,7 +108,7 @@ def of_images(shown: Images) -> ImageHall:
         closest=shown.closest,
         closest_words=_closest_words(shown.closest),
         walks=None if shown.walks is None else _walks(shown.walks),
-        rows=[_row(row) for row in shown.classes],
+        rows=[_row(row, ROWS // (2 * len(shown.classes))) for row in shown.classes],
         rows_left_out=shown.classes_left_out,
     )
 
@@ -122,7 +125,7 @@ def _sample_words(shown: Images) -> str:
     return f"Not selected: the first samples of the seed. {width}×{height} pixels{larger}.{beside}"
 
 
-def _grid(images: Pixels, columns: int, alt: str, *, budget: int = 160_000) -> Picture:
+def _grid(images: Pixels, columns: int, alt: str, *, budget: int = GRID) -> Picture:
     factor = enlargement(max(images.shape[-2:]), SIDE)
     return Picture.of(image_grid(images, columns, factor=factor, gap=factor + 2), alt, budget=budget)
 
@@ -153,8 +156,8 @@ def _neighbours(closest: Closest | None) -> list[Neighbour]:
         return []
     return [
         Neighbour(
-            _grid(sample[None], 1, "A generated image", budget=12_000),
-            _grid(trained, len(trained), "The training images nearest to it", budget=24_000),
+            _grid(sample[None], 1, "A generated image", budget=SAMPLE),
+            _grid(trained, len(trained), "The training images nearest to it", budget=TRAINED),
             float(distance[0]),
         )
         for sample, trained, distance in zip(closest.samples, closest.trained, closest.found.distance, strict=True)
@@ -174,12 +177,11 @@ def _closest_words(closest: Closest | None) -> str:
     return said
 
 
-def _row(row: ClassRow) -> Row:
-    real = None
-    if len(row.real):
-        real = _grid(row.real, len(row.real), f"Real images of class {row.name}", budget=24_000)
-    generated = _grid(row.generated, len(row.generated), f"Generated images of class {row.name}", budget=24_000)
-    return Row(row.name, generated, real)
+def _row(row: ClassRow, budget: int) -> Row:
+    generated = _grid(row.generated, len(row.generated), f"Generated images of class {row.name}", budget=budget)
+    if not len(row.real):
+        return Row(row.name, generated, None)
+    return Row(row.name, generated, _grid(row.real, len(row.real), f"Real images of class {row.name}", budget=budget))
 
 
 # --- points --------------------------------------------------------------------------------------------------------
@@ -316,5 +318,5 @@ def of_snapshots(snapshots: Sequence[Snapshot], shape: Sequence[int]) -> list[Sh
             picture = picture[: 4 * (shape[1] + 1) + 1, : 4 * (shape[2] + 1) + 1]
         factor = enlargement(max(picture.shape[:2]), 160)
         enlarged = picture.repeat(factor, axis=0).repeat(factor, axis=1)
-        hung.append(Shown(snapshot.step, Picture.of(enlarged, f"Samples at step {snapshot.step}", budget=30_000)))
+        hung.append(Shown(snapshot.step, Picture.of(enlarged, f"Samples at step {snapshot.step}", budget=SNAPSHOT)))
     return hung

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from adversaria.report.series import Series, thin
-from adversaria.report.style import FAKE, FIRST, INK, LINES, REAL, TRAIN, judged, legend, panel, styled
+from adversaria.report.style import FAKE, FIRST, INK, LINES, REAL, SECOND, TRAIN, judged, legend, panel, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -296,7 +296,7 @@ def trajectory(x: ArrayLike, y: ArrayLike) -> "Figure":
     figure, axes = _plane((-reach, reach, -reach, reach))
     axes.plot(path[:, 0], path[:, 1], color=FIRST, linewidth=0.9)
     axes.plot(*path[0], marker="o", markerfacecolor="none", color=INK, markersize=6, linestyle="none", label="start")
-    axes.plot(*path[-1], marker="o", color=FAKE, markersize=5, linestyle="none", label="end")
+    axes.plot(*path[-1], marker="o", color=SECOND, markersize=5, linestyle="none", label="end")
     axes.plot(0, 0, marker="+", color=INK, markersize=8, linestyle="none", label="equilibrium")
     axes.set_xlabel("x")
     axes.set_ylabel("y")

@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
     from adversaria.runs import Run
 
-BUDGET = 1_500_000
-"""Bytes that a page should stay below; the pictures are encoded to fit."""
-
 
 def write_report(run: "Run", *, seed: int = 0) -> Path:
     """Write `report.html` into the folder of a run, whole or not at all, and return its path.
@@ -61,7 +58,7 @@ def page(material: Material) -> str:
         path=exhibits.of_path(quantities(material.events)),
         snapshots=exhibits.of_snapshots(material.snapshots, material.shape),
         training=_training(material) + scoreboard.improvement(found),
-        rows=scoreboard.rows(found),
+        table=scoreboard.table(found),
         facts=[("seed of the run", str(material.configuration.get("seed", ""))), *material.provenance.rows()],
         configuration=json.dumps(material.configuration, indent=2, ensure_ascii=False),
     )
@@ -115,10 +112,12 @@ def _training(material: Material) -> list[Chart]:
 
 
 def _losses(found: dict[str, dict[str, Series]]) -> dict[str, Series]:
-    """All losses, taken out of `found`: by phase, or by player ("loss x") where several move in one phase."""
-    names = [name for name in found if name == "loss" or name.startswith("loss ")]
+    """All losses, taken out of `found`: by phase, or by player ("loss_x") where several move in one phase."""
+    names = [name for name in found if name == "loss" or name.startswith("loss_")]
     return {
-        name.removeprefix("loss").strip() or phase: curve for name in names for phase, curve in found.pop(name).items()
+        name.removeprefix("loss").strip("_") or phase: curve
+        for name in names
+        for phase, curve in found.pop(name).items()
     }
 
 

@@ -8,7 +8,7 @@ from adversaria.report.exhibits import Chart
 from adversaria.report.scores import Score, floor_of, history, latest
 
 COLUMNS = ("notes", "seed", "against")
-"""Parts of a protocol that have a column of their own."""
+"""Parts of a protocol that are shown elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def _beside(score: Score, floor: Score | None) -> str:
     if meaning.own in score.estimate.protocol:
         said.append(f"The law's own is {score.estimate.protocol[meaning.own]}.")
     if floor is not None:
-        said.append(f"Real samples score {_text(floor)}.")
+        said.append(f"Real samples score {_text(floor)}{': the floor' if meaning.distance else ''}.")
         if meaning.distance:
             said.append(words.against_floor(score.estimate.value, floor.estimate.value, floor.estimate.se))
     return " ".join(said)
@@ -68,13 +68,26 @@ def _sizes(score: Score) -> str:
     return f"{made}, {words.count(real, 'real image')}" if real else made
 
 
-def rows(found: Sequence[Score]) -> list[dict[str, str]]:
-    """All scores, in the order they were made, by the columns of the table."""
-    return [_row(score) for score in found]
+@dataclass(frozen=True)
+class Table:
+    """All scores, and the protocols that they were made by."""
+
+    rows: list[dict[str, str]]
+    protocols: list[str]
+
+
+def table(found: Sequence[Score]) -> Table:
+    """All scores, in the order they were made; protocols are numbered from 1, so that each is written out once."""
+    protocols = list(dict.fromkeys(_protocol(score) for score in found))
+    return Table([_row(score) | {"protocol": str(protocols.index(_protocol(score)) + 1)} for score in found], protocols)
+
+
+def _protocol(score: Score) -> str:
+    facts = {name: value for name, value in score.estimate.protocol.items() if name not in COLUMNS}
+    return " ".join([words.protocol(facts) + ".", *score.estimate.notes])
 
 
 def _row(score: Score) -> dict[str, str]:
-    facts = {name: value for name, value in score.estimate.protocol.items() if name not in COLUMNS}
     generated, real = score.estimate.n
     of = "real" if score.floor else "samples"
     return {
@@ -83,8 +96,6 @@ def _row(score: Score) -> dict[str, str]:
         "text": _text(score),
         "sizes": f"{generated:,} / {real:,}" if real else f"{generated:,}",
         "against": score.against,
-        "protocol": words.protocol(facts),
-        "notes": " ".join(score.estimate.notes),
         "seed": "" if score.seed is None else str(score.seed),
         "date": (score.date or "")[:16].replace("T", " "),
     }
