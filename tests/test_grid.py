@@ -33,6 +33,11 @@ def test_points_on_the_line_lie_in_the_middle():
     assert (canvas == 0).nonzero().tolist() == [[2, 0], [2, 3]]
 
 
+def test_a_given_frame_keeps_the_scale_and_leaves_out_what_lies_outside():
+    canvas = dots(torch.tensor([[1.0, 1.0], [3.0, 0.0], [0.0, -2.0]]), side=5, reach=2.0)[0]
+    assert (canvas == 0).nonzero().tolist() == [[1, 3], [4, 2]]
+
+
 def test_points_at_the_origin_are_one_dot():
     assert int((dots(torch.zeros(9, 2), side=5) == 0).sum()) == 1
 

@@ -64,3 +64,7 @@ def test_json_with_other_fields_is_refused(change):
 def test_not_a_number_is_not_an_estimate(value, se):
     with pytest.raises(MetricError, match="fid"):
         estimate(value, se)
+
+
+def test_an_error_below_rounding_does_not_print_digits_that_are_not_there():
+    assert str(Estimate(25.0, 1e-13, (10, 0), "modes")) == "25 ± 1e-13"

@@ -35,23 +35,25 @@ def image_grid(images: Tensor, *, columns: int = 8, padding: int = 1) -> Tensor:
     return canvas
 
 
-def dots(points: Tensor, *, side: int = 256) -> Tensor:
+def dots(points: Tensor, *, side: int = 256, reach: float | None = None) -> Tensor:
     """Points of the plane (or the line) as black dots on white, uint8 (1, side, side).
 
-    The frame is the smallest square about the origin that holds all points. Points on the line lie on its middle.
+    The frame is the square [−reach, reach]²; if not given, the smallest that holds all points. Points outside are left
+    out. Points on the line lie on its middle.
     """
     plane = torch.zeros(len(points), 2)
     plane[:, : min(2, points.shape[1])] = points[:, :2].cpu()
-    limit = plane.abs().max().clamp_min(1e-12)
+    limit = max(float(plane.abs().max()) if reach is None else reach, 1e-12)
+    plane = plane[(plane.abs() <= limit).all(1)]
     position = ((plane / limit + 1) / 2 * (side - 1)).round().long()
     canvas = torch.full((1, side, side), 255, dtype=torch.uint8)
     canvas[0, side - 1 - position[:, 1], position[:, 0]] = 0
     return canvas
 
 
-def save_picture(samples: Tensor, path: Path) -> None:
-    """Write samples as a PNG: a grid of images (N, C, H, W), or dots of points (N, d)."""
-    canvas = image_grid(samples) if samples.ndim == 4 else dots(samples)
+def save_picture(samples: Tensor, path: Path, *, reach: float | None = None) -> None:
+    """Write samples as a PNG: a grid of images (N, C, H, W), or dots of points (N, d) within ±reach."""
+    canvas = image_grid(samples) if samples.ndim == 4 else dots(samples, reach=reach)
     array: np.ndarray = canvas.permute(1, 2, 0).squeeze(-1).numpy()
     with atomic_file(path) as temporary:
         Image.fromarray(array).save(temporary, format="PNG")

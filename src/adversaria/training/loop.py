@@ -153,7 +153,7 @@ def _write_what_is_due(
     if show:
         for seat in seats:
             if seat.picture is not None:
-                save_picture(seat.picture(), _picture_path(seat))
+                save_picture(seat.picture(), _picture_path(seat), reach=_reach(seat))
     if save:
         _save(seats, table, rhythm)
     for seat in seats:
@@ -180,3 +180,8 @@ def _save(seats: Sequence[Seat], table: Table, rhythm: Rhythm) -> None:
 
 def _picture_path(seat: Seat) -> Any:
     return seat.journal.folder / "samples" / f"step-{seat.state.step:07d}.png"
+
+
+def _reach(seat: Seat) -> float:
+    """Half the side of a frame that holds the real points with some room, the same at each step of a run."""
+    return 1.25 * float(seat.feed.batch(0).real.abs().max())
