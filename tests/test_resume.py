@@ -442,6 +442,9 @@ def test_layers_that_draw_from_the_global_state(tiny, tmp_path, monkeypatch):
         torch.manual_seed(98765)  # what the process did before does not matter
         resumed_from_each(tiny("ring", keep_checkpoints=100), tmp_path / "b")
     assert_same_run(tmp_path / "a" / "whole", tmp_path / "b" / "whole")
+    # Nor do the rounds that are played to choose a form.
+    resumed_from_each(tiny("ring", keep_checkpoints=100, compilation="auto"), tmp_path / "c")
+    assert_same_checkpoint(*(tmp_path / name / "whole" / "checkpoints" / "step-0000006" for name in "ac"))
 
 
 def test_twice_the_steps(tiny, tmp_path):

@@ -13,7 +13,7 @@ import adversaria as adv
 from adversaria import assemble, recipes
 from adversaria.errors import DataError, ModelError, NonFiniteError, RecipeError, RunError
 from adversaria.files import write_json
-from adversaria.runs import Run
+from adversaria.runs import Run, train_together
 
 pytestmark = pytest.mark.usefixtures("untouched_randomness")
 
@@ -234,6 +234,34 @@ def test_a_damaged_last_checkpoint(tiny, tmp_path):
         resume(run)
     shutil.rmtree(run.checkpoints()[-1])
     assert torch.equal(resume(run).model().sample(9, seed=0), sample)
+
+
+# --- several seeds ---------------------------------------------------------------------------------------------
+
+
+def test_several_seeds_that_cannot_be_stacked_are_played_one_after_the_other(tiny, tmp_path, capsys):
+    """Convolutions are not stacked; the call begins, goes on, and leaves alone what is done."""
+    plans = [tiny("digits", seed=seed) for seed in (0, 1)]
+    folders = [tmp_path / "a", tmp_path / "b"]
+    train(plans[0], folders[0])
+    shutil.rmtree(Run(folders[0]).checkpoints()[-1])
+    together = train_together(plans, folders, device="cpu")
+    assert "one seed after the other" in capsys.readouterr().err
+    for plan, run in zip(plans, together, strict=True):
+        alone = train(plan, tmp_path / f"alone-{plan.seed}")
+        assert torch.equal(run.model().sample(9, seed=0), alone.model().sample(9, seed=0))
+        assert [line["phases"] for line in run.events()] == [line["phases"] for line in alone.events()]
+    before = {path: path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()}
+    train_together(plans, folders, device="cpu", quiet=True)
+    assert {path: path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("kind", ["digits", "ring"])
+def test_several_seeds_where_another_run_is(tiny, tmp_path, kind):
+    train(tiny(kind, seed=5), tmp_path / "b")
+    with pytest.raises(RunError, match="holds a run of another recipe"):
+        train_together([tiny(kind, seed=s) for s in (0, 1)], [tmp_path / "a", tmp_path / "b"], device="cpu", quiet=True)
+    assert not (tmp_path / "a").exists()
 
 
 # --- what is refused -------------------------------------------------------------------------------------------

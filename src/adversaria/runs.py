@@ -196,9 +196,12 @@ def train_together(
     played one after the other. Killed at any moment, the same call goes on.
 
     Raises:
-        RunError: a folder holds a run of another recipe, or another process trains it.
+        RunError: a folder holds a run of another recipe, its data has changed since, or another process trains it.
         NonFiniteError, Interrupted: as for `train`.
     """
+    for plan, folder in zip(plans, folders, strict=True):
+        if (folder / RECIPE).exists() and Run(folder).recipe != plan:
+            raise RunError(f"{folder} holds a run of another recipe; choose another folder")
     try:
         _play_stacked(plans, folders, _device(device), quiet=quiet)
     except Unsupported as reason:
@@ -223,10 +226,10 @@ def _play_stacked(
         for plan, folder in zip(plans, folders, strict=True):
             folder.mkdir(parents=True, exist_ok=True)
             stack.enter_context(_only_user(folder))
-            if not (folder / RECIPE).exists():
+            if (folder / RECIPE).exists():
+                _check_fingerprint(Run(folder), data)
+            else:
                 write_json(folder / RECIPE, _facts(plan, data))
-            elif Run(folder).recipe != plan:
-                raise RunError(f"{folder} holds a run of another recipe; choose another folder")
         stack.enter_context(_own_randomness(plans[0].seed))
         _restore_together(seats)
         for seat in seats:
@@ -304,7 +307,8 @@ def _table(recipe: recipes.Recipe, seat: Seat, form: str | None) -> Table:
     # A run that was played beside others goes on alone as a program of its own.
     as_before = "compiled" if form == Stacked.name else form
     wanted = {"always": "compiled", "never": "eager", "auto": as_before}[recipe.compilation]
-    chosen, record = choose(seat.state, _deal_to(seat), seat.state.steps - seat.state.step, wanted)
+    with torch.random.fork_rng():  # trial rounds may draw from the global state, and how many there are is chance
+        chosen, record = choose(seat.state, _deal_to(seat), seat.state.steps - seat.state.step, wanted)
     seat.journal.note("form", seat.state.step, **record)
     return Alone(chosen, record["form"])
 

@@ -1,0 +1,257 @@
+"""No dead knob: whatever field of a recipe is changed, something that can be observed changes with it."""
+
+import json
+import re
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import adversaria as adv
+from adversaria import recipes
+from adversaria.errors import AdversariaError
+from adversaria.recipes.config import AnyRecipe, Config
+
+DCGAN = {"kind": "dcgan", "width": 2}
+ADAM = {"kind": "adam", "rate": 0.01}
+
+# Recipes, apart from the small ones, in which a part is in use.
+BASES = {
+    "ring": ("ring", {}),
+    "digits": ("digits", {}),
+    "bilinear": ("bilinear", {"play": "historical-averaging"}),
+    "classifier": ("classifier", {}),
+    "classes": ("digits", {"conditional": True}),
+    "grid": ("ring", {"data": "grid25"}),
+    "uniform": ("ring", {"prior": {"kind": "uniform", "dim": 2}}),
+    "sphere": ("ring", {"prior": {"kind": "sphere", "dim": 2}}),
+    "minimax": ("ring", {"objective": "minimax"}),
+    # A critic too steep, and one too flat, for a one-sided penalty to be the two-sided one.
+    "penalised": ("ring", {"penalties": "gradient-penalty"}),
+    "r1": ("ring", {"penalties": "r1"}),
+    "r2": ("ring", {"penalties": "r2"}),
+    "dragan": ("ring", {"penalties": "dragan"}),
+    "linear": ("ring", {"generator_optimiser": ADAM | {"schedule": "linear"}}),
+    "cosine": ("ring", {"generator_optimiser": ADAM | {"schedule": "cosine"}}),
+}
+
+# For every field: a recipe in which it is in use, its dotted name there, and another value.
+CHANGES = {
+    "Recipe.name": ("ring", "name", "another"),
+    "Recipe.steps": ("ring", "steps", 5),
+    "Recipe.seed": ("ring", "seed", 1),
+    "Recipe.log_every": ("ring", "log_every", 5),
+    "Recipe.checkpoint_every": ("ring", "checkpoint_every", 3),
+    "Recipe.keep_checkpoints": ("ring", "keep_checkpoints", 1),
+    "Recipe.compilation": ("ring", "compilation", "auto"),
+    "GAN.data": ("ring", "data", "grid25"),
+    "GAN.prior": ("ring", "prior", {"kind": "uniform", "dim": 2}),
+    "GAN.generator": ("digits", "generator", {"kind": "mlp", "width": 2}),
+    "GAN.critic": ("digits", "critic", {"kind": "mlp", "width": 2}),
+    "GAN.conditional": ("digits", "conditional", True),
+    "GAN.objective": ("ring", "objective", "hinge"),
+    "GAN.penalties": ("ring", "penalties", ["r1"]),
+    "GAN.clip_weights": ("ring", "clip_weights", 0.1),
+    "GAN.critic_steps": ("ring", "critic_steps", 2),
+    "GAN.share_fakes": ("ring", "share_fakes", False),
+    "GAN.batch_size": ("ring", "batch_size", 8),
+    "GAN.generator_optimiser": ("ring", "generator_optimiser", ADAM),
+    "GAN.critic_optimiser": ("ring", "critic_optimiser", ADAM),
+    "GAN.averaging": ("ring", "averaging", None),
+    "GAN.sample_every": ("ring", "sample_every", 4),
+    "GAN.evaluation": ("ring", "evaluation", {"samples": 70}),
+    "Bilinear.play": ("bilinear", "play", "optimistic"),
+    "Bilinear.rate": ("bilinear", "rate", 0.2),
+    "Bilinear.start": ("bilinear", "start", [1.0, 0.5]),
+    "Bilinear.history_weight": ("bilinear", "history_weight", 0.2),
+    "Classifier.data": ("classifier", "data", {"source": "digits", "held_out": 0.5}),
+    "Classifier.width": ("classifier", "width", 3),
+    "Classifier.batch_size": ("classifier", "batch_size", 8),
+    "Classifier.shift": ("classifier", "shift", 1),
+    "Classifier.optimiser": ("classifier", "optimiser", ADAM),
+    "Images.source": ("digits", "data.source", "PICTURES"),
+    "Images.resolution": ("digits", "data.resolution", 16),
+    "Images.channels": ("digits", "data.channels", "rgb"),
+    "Images.held_out": ("digits", "data.held_out", 0.4),
+    "Images.flip": ("digits", "data.flip", True),
+    "Grid25.scaled": ("grid", "data.scaled", True),
+    "Normal.dim": ("ring", "prior.dim", 3),
+    "Uniform.dim": ("uniform", "prior.dim", 3),
+    "Sphere.dim": ("sphere", "prior.dim", 3),
+    "MLPGenerator.width": ("ring", "generator.width", 9),
+    "MLPGenerator.depth": ("ring", "generator.depth", 1),
+    "MLPCritic.width": ("ring", "critic.width", 9),
+    "MLPCritic.depth": ("ring", "critic.depth", 1),
+    "MLPCritic.normalisation": ("ring", "critic.normalisation", "spectral"),
+    "DCGANGenerator.width": ("digits", "generator.width", 3),
+    "DCGANCritic.width": ("digits", "critic.width", 3),
+    "DCGANCritic.normalisation": ("digits", "critic.normalisation", "batch"),
+    "Minimax.real_target": ("minimax", "objective.real_target", 0.9),
+    "NonSaturating.real_target": ("ring", "objective.real_target", 0.9),
+    "GradientPenalty.weight": ("penalised", "penalties.0.weight", 1.0),
+    "GradientPenalty.one_sided": ("penalised", "penalties.0.one_sided", True),
+    "R1.weight": ("r1", "penalties.0.weight", 2.0),
+    "R2.weight": ("r2", "penalties.0.weight", 2.0),
+    "Dragan.weight": ("dragan", "penalties.0.weight", 2.0),
+    "Linear.start": ("linear", "generator_optimiser.schedule.start", 0.5),
+    "Linear.last": ("linear", "generator_optimiser.schedule.last", 0.5),
+    "Cosine.warmup": ("cosine", "generator_optimiser.schedule.warmup", 0.5),
+    "Adam.rate": ("ring", "generator_optimiser.rate", 0.01),
+    "Adam.betas": ("ring", "generator_optimiser.betas", [0.0, 0.9]),
+    "Adam.epsilon": ("ring", "generator_optimiser.epsilon", 1e-2),
+    "Adam.weight_decay": ("ring", "generator_optimiser.weight_decay", 0.1),
+    "Adam.clip_norm": ("ring", "generator_optimiser.clip_norm", 1e-3),
+    "Adam.schedule": ("ring", "generator_optimiser.schedule", "linear"),
+    "Averaging.halflife": ("ring", "averaging", {"halflife": 0.1, "rampup": 1.0}),
+    "Averaging.rampup": ("ring", "averaging.rampup", 1.0),
+    "Evaluation.features": ("digits", "evaluation.features", "lenet-digits"),
+    "Evaluation.samples": ("digits", "evaluation.samples", 70),
+}
+
+# Fields that choose one of several kinds: each kind must differ from each other one.
+CHOICES = {
+    "data": ("ring", ["grid25", "ring8", "swiss-roll", "mixture1d"]),
+    "prior": ("ring", [{"kind": kind, "dim": 2} for kind in ("normal", "uniform", "sphere")]),
+    "objective": ("penalised", ["minimax", "non-saturating", "least-squares", "hinge", "wasserstein", "relativistic"]),
+    "penalties": ("ring", [[], *([kind] for kind in ("gradient-penalty", "r1", "r2", "dragan"))]),
+    "critic.normalisation": ("digits", ["none", "batch", "spectral"]),
+    "generator_optimiser.schedule": ("ring", ["constant", "linear", "cosine"]),
+    "play": ("bilinear", ["simultaneous", "alternating", "extragradient", "optimistic", "historical-averaging"]),
+}
+
+
+def configs():
+    """Every configuration type that a recipe can hold, with the fields that it adds to its base."""
+    found, queue = {}, [AnyRecipe]
+    while queue:
+        one = queue.pop()
+        if isinstance(one, type) and issubclass(one, Config):
+            if one is not Config and one not in found:
+                inherited = set(one.__base__.model_fields)
+                found[one] = {name for name in one.model_fields if name not in inherited}
+                queue += [one.__base__, *(field.annotation for field in one.model_fields.values())]
+        else:
+            queue += getattr(one, "__args__", ())
+    return found
+
+
+def fields():
+    return {f"{config.__name__}.{name}" for config, names in configs().items() for name in names - {"kind"}}
+
+
+def test_the_walk_finds_all_types():
+    exported = {getattr(recipes, name) for name in recipes.__all__}
+    types = {one for one in exported if isinstance(one, type) and issubclass(one, Config)}
+    assert set(configs()) == types - {recipes.SampleSpace}
+
+
+def test_every_field_has_another_value():
+    """A new field needs a line in CHANGES, or it could be dead."""
+    assert fields() == set(CHANGES)
+
+
+@pytest.fixture(scope="module")
+def observed(tiny, tmp_path_factory):
+    """What can be seen of a run by a recipe tree; each is played once."""
+    folder = tmp_path_factory.mktemp("knobs")
+    pictures = torch.randint(256, (200, 8, 8), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    import numpy as np
+
+    np.savez(folder / "pictures.npz", images=pictures.numpy(), labels=np.arange(200) % 10)
+    memory = {}
+
+    def observe(tree):
+        key = json.dumps(tree, sort_keys=True).replace("PICTURES", str(folder / "pictures.npz"))
+        if key not in memory:
+            memory[key] = look(json.loads(key), folder / str(len(memory)))
+        return memory[key]
+
+    return observe
+
+
+def look(tree, out):
+    import contextlib
+    import io
+
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            run = adv.train(recipes.parse(tree), out, device="cpu")
+    except AdversariaError as error:
+        return {"error": repr(error)}
+    weights = load_file(run.checkpoints()[-1] / "model.safetensors")
+    return {
+        "weights": {name: (value.shape, value.flatten().tolist()) for name, value in weights.items()},
+        "events": [(line["step"], line["phases"], line["rates"]) for line in run.events()],
+        "form": [note.get("reason") for note in run.notes() if note["event"] == "form"],
+        "said": re.sub(r"[\d,.:]+ (samples/s|left)", "", said.getvalue()),
+        "files": sorted(str(path.relative_to(out)) for path in out.rglob("*")),
+        "pictures": [path.read_bytes() for path in sorted(out.rglob("*.png"))],
+        "data": run.facts["data"],
+        "measured": measured(run),
+    }
+
+
+def measured(run):
+    if not isinstance(run.recipe, recipes.GAN) or run.recipe.data.kind == "swiss-roll":
+        return None
+    from adversaria.cli.measuring import Protocol, measure
+
+    return [str(one) for one in measure(run, Protocol(), floor=False)]
+
+
+def based(tiny, base, path=None, value=None):
+    """The tree of a base recipe with one field replaced."""
+    kind, changes = BASES[base]
+    tree = tiny(kind, **changes).model_dump(mode="json")
+    if path is not None:
+        *parents, last = path.split(".")
+        node = tree
+        for part in parents:
+            node = node[int(part) if part.isdigit() else part]
+        assert node[last] != value, "that is no change"
+        node[last] = value
+    return recipes.parse(tree).model_dump(mode="json") if value != "PICTURES" else tree
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_nothing_changes_by_itself(tiny, observed, tmp_path, base):
+    """Else the laws below would hold for dead knobs too."""
+    tree = based(tiny, base)
+    assert look(tree, tmp_path / "again") == observed(tree)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["name", "log_every", "checkpoint_every", "keep_checkpoints", "compilation", "sample_every", "evaluation"],
+)
+def test_what_is_written_down_changes_no_weight(tiny, observed, name):
+    base, path, value = CHANGES.get(f"Recipe.{name}") or CHANGES[f"GAN.{name}"]
+    assert observed(based(tiny, base))["weights"] == observed(based(tiny, base, path, value))["weights"]
+
+
+@pytest.mark.parametrize("field", CHANGES)
+def test_changing_it_changes_something(tiny, observed, field):
+    base, path, value = CHANGES[field]
+    before, after = observed(based(tiny, base)), observed(based(tiny, base, path, value))
+    assert "error" not in before
+    assert before != after, f"{field} is a dead knob"
+
+
+@pytest.mark.parametrize("field", CHOICES)
+def test_every_choice_is_one_of_its_own(tiny, observed, field):
+    base, values = CHOICES[field]
+    kind, changes = BASES[base]
+    tree = tiny(kind, **changes).model_dump(mode="json")
+    seen = []
+    for value in values:
+        *parents, last = field.split(".")
+        changed = json.loads(json.dumps(tree))
+        node = changed
+        for part in parents:
+            node = node[part]
+        node[last] = value
+        seen.append(observed(recipes.parse(changed).model_dump(mode="json")))
+    for i, one in enumerate(seen):
+        assert "error" not in one, one
+        assert all(one["events"] != other["events"] for other in seen[:i]), (field, values[i])
