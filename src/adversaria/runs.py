@@ -318,7 +318,9 @@ def _seat(recipe: recipes.Recipe, data: assemble.Data, folder: Path, device: tor
     state: State = assemble.state(recipe, space, device)
     feed = assemble.feed(recipe, data, device)
     journal = Journal(folder, images_per_round=feed.batch_size * state.game.batches_per_round)
-    return Seat(state, feed, recipe.seed, journal, assemble.picture(recipe, state, space))
+    # Room for a quarter more than the real points of a batch need.
+    reach = 1.25 * float(feed.batch(0).real.abs().max()) if len(space.shape) == 1 else None
+    return Seat(state, feed, recipe.seed, journal, assemble.picture(recipe, state, space), reach)
 
 
 def _device(name: str) -> torch.device:

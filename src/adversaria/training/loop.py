@@ -39,6 +39,7 @@ class Seat:
         seed: of the draws.
         journal: where it is written down.
         picture: samples on a fixed latent; None for games that have none.
+        reach: pictures of points show ±reach, the same at each step; None for images.
     """
 
     state: State
@@ -46,6 +47,7 @@ class Seat:
     seed: int
     journal: Journal
     picture: Callable[[], Tensor] | None = None
+    reach: float | None = None
 
 
 class Table(Protocol):
@@ -151,9 +153,7 @@ def _write_what_is_due(
         for seat in seats:
             _check_weights(seat.state)
     if show:
-        for seat in seats:
-            if seat.picture is not None:
-                save_picture(seat.picture(), _picture_path(seat), reach=_reach(seat))
+        _show(seats)
     if save:
         _save(seats, table, rhythm)
     for seat in seats:
@@ -178,10 +178,8 @@ def _save(seats: Sequence[Seat], table: Table, rhythm: Rhythm) -> None:
         checkpoint.prune(folder, rhythm.keep_checkpoints)
 
 
-def _picture_path(seat: Seat) -> Any:
-    return seat.journal.folder / "samples" / f"step-{seat.state.step:07d}.png"
-
-
-def _reach(seat: Seat) -> float:
-    """Half the side of a frame that holds the real points with some room, the same at each step of a run."""
-    return 1.25 * float(seat.feed.batch(0).real.abs().max())
+def _show(seats: Sequence[Seat]) -> None:
+    for seat in seats:
+        if seat.picture is not None:
+            path = seat.journal.folder / "samples" / f"step-{seat.state.step:07d}.png"
+            save_picture(seat.picture(), path, reach=seat.reach)
