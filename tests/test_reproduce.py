@@ -249,10 +249,66 @@ def test_an_interruption_says_to_repeat_the_command(tmp_path, monkeypatch):
         raise Interrupted("go on with: adversaria resume", signal.SIGTERM)
 
     monkeypatch.setattr(playing, "train", interrupted)
-    with pytest.raises(Interrupted, match="in turn, seed 0.*same command") as caught:
+    with pytest.raises(Interrupted, match="stand-in, in turn.*same command") as caught:
         play(study(), tmp_path)
     assert caught.value.signal_number == signal.SIGTERM
     assert not (tmp_path / "results.jsonl").exists()
+
+
+@pytest.fixture
+def together(monkeypatch):
+    """What is played at once, as seeds; played one after the other here, since compiling takes long."""
+    calls = []
+
+    def one_after_the_other(plans, folders, *, device, quiet):
+        calls.append([plan.seed for plan in plans])
+        for plan, folder in zip(plans, folders, strict=True):
+            if (folder / "recipe.json").exists():
+                runs.resume(folder, device=device, quiet=quiet)
+            else:
+                runs.train(plan, folder, device=device, quiet=quiet)
+
+    monkeypatch.setattr(playing, "train_together", one_after_the_other)
+    return calls
+
+
+def test_seeds_are_played_at_once_where_the_row_says_so(tmp_path, together):
+    what = study(lines=(Row("in turn", spin(), (0, 1, 2), together=True), Row("at once", spin("simultaneous"), (0, 1))))
+    results = play(what, tmp_path)
+    assert together == [[0, 1, 2]]
+    assert results.complete
+    # What was played is not played again, whatever has been measured of it; one seed alone is played alone.
+    (tmp_path / "results.jsonl").unlink()
+    shutil.rmtree(runs.Run(tmp_path / "runs" / "in-turn-seed1").checkpoints()[-1])
+    assert values_of(play(what, tmp_path)) == values_of(results)
+    assert together == [[0, 1, 2]]
+    # Two that were under way go on at once.
+    (tmp_path / "results.jsonl").unlink()
+    for seed in (1, 2):
+        shutil.rmtree(runs.Run(tmp_path / "runs" / f"in-turn-seed{seed}").checkpoints()[-1])
+    assert values_of(play(what, tmp_path)) == values_of(results)
+    assert together == [[0, 1, 2], [1, 2]]
+
+
+def test_runs_played_at_once_share_the_time(tmp_path):
+    results = play(study(lines=(Row("in turn", spin()),)), tmp_path)
+    run = runs.Run(tmp_path / "runs" / "in-turn-seed0")
+    seconds = run.events()[-1]["seconds"]
+    assert results.finished[0].seconds == seconds > 0
+    with (run.path / "events.jsonl").open("a") as events:
+        events.write(json.dumps({"event": "form", "step": STEPS, "form": "stacked", "seeds": 4}) + "\n")
+    (tmp_path / "results.jsonl").unlink()
+    again = play(study(lines=(Row("in turn", spin()),)), tmp_path)
+    assert again.finished[0].seconds == pytest.approx(seconds / 4, abs=1e-3)
+
+
+def test_seeds_played_at_once_that_diverge_are_told_apart(tmp_path, together):
+    what = study(
+        lines=(Row("at once", spin("simultaneous", rate=1e200), (0, 1), together=True), Row("in turn", spin()))
+    )
+    results = play(what, tmp_path)
+    assert together == [[0, 1]]
+    assert [line.failure is None for line in results.finished] == [False, False, True]
 
 
 def test_a_loss_that_is_not_finite_is_a_finding(tmp_path):
@@ -372,13 +428,15 @@ def test_the_table_holds_what_was_measured():
 
 def test_below_the_table_stands_what_a_reader_must_know():
     below = shown().table().split("\n\n", 1)[1].splitlines()
-    assert "[1] recalled" in below
-    assert "± is the standard error over seeds (sd/√S)." in below
-    assert any(line.startswith("One seed (other): ± is the standard error of the measurement alone") for line in below)
-    assert "few samples" in below
+    assert "- [1] recalled" in below
+    assert "- ± is the standard error over seeds (sd/√S)." in below
+    assert any(
+        line.startswith("- One seed (other): ± is the standard error of the measurement alone") for line in below
+    )
+    assert "- few samples" in below
     assert "- GAN, quality: 0.620 ± 0.020 against 0.70 ± 0.09: missed by 0.08" in below
     assert "Reached 1 of 2 published figures." in below
-    assert len([line for line in below if line.startswith("- ")]) == 1
+    assert len([line for line in below if "missed by" in line or "reached" in line]) == 1
 
 
 def test_results_say_when_runs_are_missing():

@@ -61,8 +61,8 @@ GRID25 = Study(
     title="Twenty-five Gaussians",
     source="Azadi et al., Discriminator rejection sampling (2019), https://arxiv.org/abs/1810.06758, the GAN row",
     tiers={
-        "quick": Tier((Row("grid25-mlp", grid25_mlp(), _SEEDS), FLOOR), minutes=25),
-        "full": Tier((Row("grid25-mlp", _long(), _SEEDS), FLOOR), minutes=60, machine="one GPU"),
+        "quick": Tier((Row("grid25-mlp", grid25_mlp(), _SEEDS, together=True), FLOOR), minutes=25),
+        "full": Tier((Row("grid25-mlp", _long(), _SEEDS, together=True), FLOOR), minutes=60, machine="one GPU"),
     },
     measure=coverage,
     columns=COLUMNS,

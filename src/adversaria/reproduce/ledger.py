@@ -29,7 +29,7 @@ class Finished:
         seed: of the run.
         values: what was measured.
         recipe: `digest` of the recipe; None for what needs no training.
-        seconds: of training.
+        seconds: of training; the run's share of them, where several were played at once.
         date: of the measurement, ISO 8601.
         machine: what it was played on.
         versions: of the packages that matter.

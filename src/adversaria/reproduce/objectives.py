@@ -22,7 +22,7 @@ def _lines(steps: int, seeds: tuple[int, ...]) -> tuple[Row | Floor, ...]:
         changes = {"steps": steps, "objective": objective, "log_every": steps // 50, "sample_every": steps // 5}
         return grid25_mlp().model_copy(update={"name": f"grid25-{objective.kind}", **changes})
 
-    return (*(Row(objective.kind, recipe(objective), seeds) for objective in _OBJECTIVES), FLOOR)
+    return (*(Row(objective.kind, recipe(objective), seeds, together=True) for objective in _OBJECTIVES), FLOOR)
 
 
 OBJECTIVES_GRID25 = Study(
@@ -33,7 +33,7 @@ OBJECTIVES_GRID25 = Study(
         "whose modes can be counted; no figure of theirs is comparable"
     ),
     tiers={
-        "quick": Tier(_lines(3_000, (0, 1, 2)), minutes=40),
+        "quick": Tier(_lines(5_000, (0, 1, 2)), minutes=40),
         "full": Tier(_lines(100_000, (0, 1, 2, 3, 4)), minutes=400, machine="one GPU"),
     },
     measure=coverage,

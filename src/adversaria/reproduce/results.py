@@ -65,7 +65,7 @@ class Results:
         """The table in Markdown, made to be read as plain text too; below it, its notes and what was missed."""
         notes = _Notes()
         rows = [self._heads(), *(self._cells(label, notes) for label in self._labels())]
-        below = [*notes.numbered(), *self._errors(), *self._cautions(), *self._failures()]
+        below = [f"- {note}" for note in (*notes.numbered(), *self._errors(), *self._cautions(), *self._failures())]
         parts = [_markdown(rows), "\n".join(below), "\n".join(self._judged())]
         return "\n\n".join(part for part in parts if part)
 

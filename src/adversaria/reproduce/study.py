@@ -44,11 +44,13 @@ class Row:
         label: names the line, and the folders of its runs.
         recipe: its own seed is replaced.
         seeds: at least one.
+        together: play all seeds at once. For small networks, in runs that are long enough to repay compiling.
     """
 
     label: str
     recipe: Recipe
     seeds: tuple[int, ...] = (0,)
+    together: bool = False
 
     def seeded(self, seed: int) -> Recipe:
         """The recipe with that seed."""
