@@ -76,7 +76,7 @@ def mode_coverage(points: Features, modes: Features, scale: float, *, radius: fl
     protocol: Protocol = {"modes": len(centres), "scale": float(scale), "radius": float(radius)}
     share = good.double().mean().item()
     return ModeCoverage(
-        Estimate(int((good_counts > 0).sum()), _found_error(good_counts, len(x)), n, "modes", protocol),
+        Estimate(float((good_counts > 0).sum()), _found_error(good_counts, len(x)), n, "modes", protocol),
         Estimate(share, math.sqrt(share * (1 - share) / len(x)), n, "high_quality", protocol),
         Estimate(*_divergence(counts), n, "divergence", {**protocol, "unit": "nats", "against": "uniform"}),
         _spread(distance[good], x.shape[1], protocol, n),
