@@ -648,6 +648,9 @@ def test_demo_ends_with_the_page(cli):
         assert picture(f"{folder}/samples.png").size
         assert "real samples (the floor) against held-out digits" in out
         assert "training digits-dcgan" in err
+    shown = json.loads(cli("demo", "--steps", 2, "--out", "mine", "--json")[1])
+    assert (shown["run"], shown["report"]) == ("mine", "mine/report.html")
+    assert [score["of"] for score in shown["scores"]] == ["model", "real"]
 
 
 def test_studies_are_listed(cli):

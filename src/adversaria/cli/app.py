@@ -312,23 +312,10 @@ def demo(*, out: Path | None = None, steps: PositiveInt | None = None, as_json: 
     from adversaria.cli.places import new_folder, next_free
 
     folder = next_free(Path("runs/demo")) if out is None else new_folder(out)
-    from adversaria import runs
-    from adversaria.cli import samples
-    from adversaria.cli.measuring import Protocol, measure
-    from adversaria.report import write_report
+    from adversaria.cli.demo import play
 
-    _note(f"training digits-dcgan in {folder}")
-    run = runs.train("digits-dcgan", folder, changes={} if steps is None else {"steps": steps})
-    picture = folder / "samples.png"
-    samples.write(samples.draw(run.model(), 64, seed=0), picture, "png")
-    _note("measuring against held-out digits")
-    scores = measure(run, Protocol(), floor=True)
-    _note("writing the report")
-    page = write_report(run)
-    if as_json:
-        found = {"run": str(folder), "samples": str(picture), "evaluations": [score.to_json() for score in scores]}
-        return _json(found | {"report": str(page)})
-    return "\n\n".join([*map(str, scores), f"samples: {picture}\nlook at the report:\n{page}"])
+    shown = play(folder, steps)
+    return _json(shown.to_json()) if as_json else str(shown)
 
 
 @app.command(sort_key=8)
