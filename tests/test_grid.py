@@ -28,6 +28,13 @@ def test_points_are_dots_with_up_above():
     assert (canvas == 0).nonzero().tolist() == [[0, 2], [2, 2], [2, 4], [4, 0]]
 
 
+def test_the_frame_can_be_set_and_what_lies_outside_is_left_out():
+    points = torch.tensor([[1.0, 1.0], [2.0, -2.0], [2.1, 0.0], [0.0, -9.0]])
+    canvas = dots(points, side=5, reach=2.0)[0]
+    assert (canvas == 0).nonzero().tolist() == [[1, 3], [4, 4]]
+    assert int((dots(points[2:], side=5, reach=2.0) == 0).sum()) == 0
+
+
 def test_points_on_the_line_lie_in_the_middle():
     canvas = dots(torch.tensor([[-1.0], [0.5]]), side=5)[0]
     assert (canvas == 0).nonzero().tolist() == [[2, 0], [2, 3]]

@@ -260,6 +260,8 @@ def change(folder, path, value):
         ("recipe.generator.width", "wide"),
         ("recipe.generator.width", -1),
         ("recipe.generator.width", 3),
+        ("recipe.generator.width", 10**12),
+        ("recipe.prior.dim", 10**30),
         ("recipe.generator.__class__", "x"),
         ("recipe.kind", "bilinear"),
         ("recipe.prior.dim", 5),

@@ -361,8 +361,7 @@ def test_two_processes_on_one_run(server, killable, tmp_path):
     assert said[:2] == [f"{out} is being trained by another process; wait for it, or stop it"] * 2
     assert said[2].startswith(f"{out} holds a run already")
     assert_same_run(server.whole(recipe), out)
-    notes = [json.loads(line).get("event") for line in (out / "events.jsonl").read_text().splitlines()]
-    assert [note for note in notes if note] == ["started", "form", "finished"]
+    assert [note["event"] for note in notes(out)] == ["started", "form", "finished"]
 
 
 # --- from every checkpoint, with everything that is remembered -------------------------------------------------
@@ -419,6 +418,49 @@ def resumed_from_each(recipe, tmp_path):
 def test_from_every_checkpoint(tiny, tmp_path, name):
     kind, changes = REMEMBERED[name]
     resumed_from_each(tiny(kind, keep_checkpoints=100, **({"steps": 6} | changes)), tmp_path)
+
+
+@pytest.fixture
+def interpreted(monkeypatch):
+    """Recorded rounds are played operation by operation, which spares the compiler's half a minute."""
+    from adversaria.training import compiled
+
+    monkeypatch.setattr(compiled.program, "__defaults__", (compiled.interpreter,))
+
+
+@pytest.mark.usefixtures("interpreted", "untouched_randomness")
+@pytest.mark.parametrize(
+    "name", ["plain", "adamw, clipped, linear", "all penalties", "batch", "clipped weights, three steps"]
+)
+def test_from_every_checkpoint_in_the_recorded_form(tiny, tmp_path, name):
+    kind, changes = REMEMBERED[name]
+    recipe = tiny(kind, keep_checkpoints=100, compilation="always", **({"steps": 6} | changes))
+    resumed_from_each(recipe, tmp_path)
+    assert [note["form"] for note in notes(tmp_path / "whole") if note["event"] == "form"] == ["compiled"]
+
+
+@pytest.mark.usefixtures("interpreted")
+def test_a_run_goes_on_in_the_form_that_it_had(tiny, tmp_path):
+    """Both forms agree up to rounding only, so a form once chosen by the clock is kept."""
+    import adversaria as adv
+
+    for form, compilation in (("compiled", "always"), ("eager", "never")):
+        whole = adv.train(tiny("ring", compilation=compilation), tmp_path / form, device="cpu", quiet=True)
+        out = tmp_path / f"{form} again"
+        shutil.copytree(whole.path, out)
+        shutil.rmtree(sorted((out / "checkpoints").iterdir())[-1])
+        facts = json.loads((out / "recipe.json").read_text())
+        facts["recipe"]["compilation"] = "auto"
+        (out / "recipe.json").write_text(json.dumps(facts))
+        adv.resume(out, device="cpu", quiet=True)
+        assert notes(out)[-2]["form"] == form
+        last = "checkpoints/step-0000006"
+        assert_same_checkpoint(whole.path / last, out / last)
+
+
+def notes(run):
+    lines = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
+    return [line for line in lines if "event" in line]
 
 
 def test_layers_that_draw_from_the_global_state(tiny, tmp_path, monkeypatch):

@@ -234,7 +234,11 @@ def _built(recipe: recipes.Recipe, space: SampleSpace, weights: Path, step: int,
     if not isinstance(recipe, recipes.GAN):
         raise ModelError(f"'{recipe.name}' is no GAN, so there is no generator to load; see its report instead")
     tensors = read_tensors(weights)
-    generator, critic = assemble.gan_networks(recipe, space)
+    try:
+        generator, critic = assemble.gan_networks(recipe, space)
+    except (RuntimeError, MemoryError, OverflowError, TypeError) as error:  # PyTorch's words for sizes beyond measure
+        reason = str(error).partition("\n")[0]
+        raise ModelError(f"the networks of '{recipe.name}' cannot be built: {reason}") from error
     averaged = any(name.startswith("average.generator.") for name in tensors)
     source = "average.generator" if averaged else "generator"
     for module, prefix in ((generator, source), (critic, "critic")):
