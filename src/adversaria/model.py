@@ -180,6 +180,8 @@ def read_config(path: Path) -> tuple[recipes.Recipe, SampleSpace, dict[str, Any]
     """
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
+        if missing := {"format", "recipe", "space"} - set(config):
+            raise ModelError(f"{path} does not describe a model: it lacks {', '.join(sorted(missing))}")
         if config["format"] != FORMAT:
             raise ModelError(f"{path} has format {config['format']}, expected {FORMAT}; use the version that wrote it")
         return recipes.parse(config["recipe"]), SampleSpace.model_validate(config["space"]), config

@@ -10,6 +10,7 @@ Several runs of one recipe can sit at the same table, each with its own seed, da
 them all at once is then given all their inputs.
 """
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -131,7 +132,7 @@ def play_to_the_end(seats: Sequence[Seat], table: Table, rhythm: Rhythm, stop: S
         if asked is not None and not last:
             raise Interrupted(
                 f"stopped at step {first.step} of {first.steps} and saved; "
-                f"go on with: adversaria resume {seats[0].journal.folder}",
+                f"go on with: adversaria resume {shlex.quote(str(seats[0].journal.folder))}",
                 asked,
             )
 
