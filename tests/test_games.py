@@ -144,20 +144,24 @@ def test_no_gradient_reaches_those_who_do_not_move(objective, share):
 
 
 @every_objective
-def test_the_critic_is_not_shown_a_graph_to_the_generator(objective):
+@sharing_or_not
+def test_the_critic_is_not_shown_a_graph_to_the_generator(objective, share):
     made, judge = players()
-    game = gan(made, judge, priors.Normal(3), objective, share_fakes=False)
-    seen = []
-    critic_phase = game.phases[0]
-    loss = critic_phase.moves[0].loss
+    shown = []
+    judge.register_forward_pre_hook(lambda _, inputs: shown.append(inputs[0].requires_grad))
+    play(state_of(gan(made, judge, priors.Normal(3), objective, critic_steps=2, share_fakes=share)), Points())
+    real_again = [False] if objective.generator_needs_real else []
+    assert shown == [False, False] * 2 + real_again + [True]
 
-    def spy(players, batch, draws, shown):
-        seen.append(shown["fake"].requires_grad)
-        return loss(players, batch, draws, shown)
 
-    spied = Phase("critic", (Move(("critic",), spy),), critic_phase.draw, critic_phase.make, critic_phase.makers)
-    play(state_of(Game(game.players, (spied, game.phases[1]))), Points())
-    assert seen == [False]
+@sharing_or_not
+def test_a_graph_is_built_only_where_someone_descends_along_it(share):
+    made, judge = players()
+    built = []
+    made.register_forward_hook(lambda *_: built.append(torch.is_grad_enabled()))
+    game = gan(made, judge, priors.Normal(3), objectives.Hinge(), critic_steps=3, share_fakes=share)
+    play(state_of(game), Points())
+    assert built == ([False, False, True] if share else [False, False, False, True])
 
 
 @every_objective
