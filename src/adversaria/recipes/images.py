@@ -37,7 +37,7 @@ def mnist_dcgan() -> GAN:
     """MNIST in a quarter of an hour on two CPU cores."""
     return GAN(
         name="mnist-dcgan",
-        steps=10_000,
+        steps=9_000,
         data=Images(source="mnist"),
         generator=DCGANGenerator(width=32),
         critic=DCGANCritic(width=32),
