@@ -1,7 +1,7 @@
 """Train the LeNets that come with the package, and write their weights with their accuracy on held-out images.
 
-    python scripts/train_extractors.py                 both, from the digits that ship and from MNIST
-    python scripts/train_extractors.py lenet-digits    one of them
+python scripts/train_extractors.py                 both, from the digits that ship and from MNIST
+python scripts/train_extractors.py lenet-digits    one of them
 """
 
 import sys
