@@ -1,0 +1,409 @@
+"""Our loop against loops written by hand, in rounds per second.
+
+    python benchmarks/training.py [--quick] [--only NAME ...] [--threads N] [--json FILE]
+
+Every case sets two ways of training the same networks against each other, in one process and in turns: a block of
+rounds of the one, a block of the other, and so on. A block gives one ratio (time of the other / time of ours); the
+median over blocks and the quartiles are shown, so that what else the machine does touches both alike.
+
+Both deal their own batches and latents, compute the same losses, and keep the scores that one would log.
+
+    hand-written   as the DCGAN example of PyTorch does it: zero_grad, backward for real and for fake (detached), step of
+                   torch.optim.Adam as it comes; then the generator, judged on the same fakes, its gradient running
+                   through the critic's weights as well
+    by hand, with the tricks   the same work as our eager form, and nothing else: the price of having a library
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from adversaria import assemble, data, recipes
+from adversaria.games.game import Batch
+from adversaria.training.compiled import Compiled, program
+from adversaria.training.eager import Eager
+from adversaria.training.feed import Feed, ToyFeed
+from adversaria.training.functional import record
+from adversaria.training.loop import deal
+from adversaria.training.stacked import Stacked, stack_program
+from adversaria.training.state import State
+
+CPU = torch.device("cpu")
+POINTS, IMAGES = 256, 64
+"""Batch sizes of the fully connected and of the convolutional players."""
+
+Play = Callable[[], object]
+"""One round."""
+
+
+# --- the games -------------------------------------------------------------------------------------------------
+
+
+def points_recipe(seed: int = 0, penalties: tuple = ()) -> recipes.GAN:
+    """Four hidden layers of 128 units each side, on the 25 Gaussians."""
+    return recipes.GAN(
+        name="grid25",
+        steps=1_000_000,
+        seed=seed,
+        data=recipes.Grid25(),
+        prior=recipes.Normal(dim=2),
+        generator=recipes.MLPGenerator(width=128, depth=4),
+        critic=recipes.MLPCritic(width=128, depth=4),
+        penalties=penalties,
+        batch_size=POINTS,
+        averaging=None,
+    )
+
+
+def images_recipe() -> recipes.GAN:
+    """DCGAN at 32×32 colour; the data is made up."""
+    return recipes.GAN(
+        name="dcgan32",
+        steps=1_000_000,
+        data=recipes.Images(source="made-up"),
+        prior=recipes.Normal(dim=100),
+        generator=recipes.DCGANGenerator(width=64),
+        critic=recipes.DCGANCritic(width=64),
+        batch_size=IMAGES,
+        averaging=None,
+    )
+
+
+class MadeUpImages:
+    """Always the same batch of noise."""
+
+    batch_size = IMAGES
+
+    def __init__(self) -> None:
+        noise = torch.rand(IMAGES, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+        self.images = noise.contiguous(memory_format=torch.channels_last)
+
+    def batch(self, number: int) -> Batch:
+        """The batch."""
+        return Batch(self.images)
+
+
+def points_game(seed: int = 0, penalties: tuple = ()) -> tuple[State, Feed]:
+    """A game on points, and its data."""
+    recipe = points_recipe(seed, penalties)
+    state = assemble.state(recipe, recipes.SampleSpace(shape=(2,)), CPU)
+    return state, ToyFeed(data.Grid25(), POINTS, seed=seed, device=CPU)
+
+
+def images_game() -> tuple[State, Feed]:
+    """A game on images, and its data."""
+    return assemble.state(images_recipe(), recipes.SampleSpace(shape=(3, 32, 32)), CPU), MadeUpImages()
+
+
+# --- ours ------------------------------------------------------------------------------------------------------
+
+
+def eager(game: tuple[State, Feed]) -> Play:
+    """Our plain form."""
+    state, feed = game
+    form = Eager(state)
+    return lambda: form.play(deal(state.game, feed, 0, state.step))
+
+
+def compiled(game: tuple[State, Feed]) -> Play:
+    """Our compiled form."""
+    state, feed = game
+    form = Compiled(state, program(record(state, deal(state.game, feed, 0, 0))))
+    return lambda: form.play(deal(state.game, feed, 0, state.step))
+
+
+def stacked(games: Sequence[tuple[State, Feed]]) -> Play:
+    """Several seeds at once."""
+    states = [state for state, _ in games]
+
+    def inputs() -> list:
+        return [deal(state.game, feed, seed, state.step) for seed, (state, feed) in enumerate(games)]
+
+    form = Stacked(states, stack_program(states, inputs()))
+    return lambda: form.play(inputs())
+
+
+# --- by hand ---------------------------------------------------------------------------------------------------
+
+
+def networks(game: tuple[State, Feed]) -> tuple[nn.Module, nn.Module]:
+    """Generator and critic, in the ordinary layout."""
+    players = game[0].game.players
+    ordinary = [players[name].to(memory_format=torch.contiguous_format) for name in ("generator", "critic")]
+    return ordinary[0], ordinary[1]
+
+
+def dealer(latent: int, images: bool) -> Callable[[], tuple[Tensor, Tensor]]:
+    """Real samples and latents, as one would write it."""
+    random = torch.Generator().manual_seed(0)
+    law, noise = data.Grid25(), MadeUpImages().images.contiguous()
+
+    def draw() -> tuple[Tensor, Tensor]:
+        size = IMAGES if images else POINTS
+        real = noise if images else law.sample(size, generator=random)
+        return real, torch.randn(size, latent, generator=random)
+
+    return draw
+
+
+def by_hand(game: tuple[State, Feed], latent: int, penalty: str | None = None) -> Play:
+    """The loop of the tutorials."""
+    generator, critic = networks(game)
+    step_generator = torch.optim.Adam(generator.parameters(), lr=2e-4, betas=(0.5, 0.999))
+    step_critic = torch.optim.Adam(critic.parameters(), lr=2e-4, betas=(0.5, 0.999))
+    criterion = nn.BCEWithLogitsLoss()
+    draw = dealer(latent, images=latent == 100)
+
+    def play() -> tuple[Tensor, ...]:
+        real, z = draw()
+        ones, zeros = torch.ones(len(z), 1), torch.zeros(len(z), 1)
+        critic.zero_grad()
+        real_score = critic(real)
+        loss_real = criterion(real_score, ones)
+        loss_real.backward()
+        fake = generator(z)
+        fake_score = critic(fake.detach())
+        loss_fake = criterion(fake_score, zeros)
+        loss_fake.backward()
+        if penalty is not None:
+            slope_penalty(critic, real, fake.detach(), penalty).backward()
+        step_critic.step()
+        generator.zero_grad()
+        judged = critic(fake)
+        loss = criterion(judged, ones)
+        loss.backward()
+        step_generator.step()
+        return loss_real + loss_fake, real_score.mean(), fake_score.mean(), loss, judged.mean()
+
+    return play
+
+
+def slope_penalty(critic: nn.Module, real: Tensor, fake: Tensor, penalty: str) -> Tensor:
+    """R1 or the gradient penalty, by double backward."""
+    share = torch.rand(len(real), 1)
+    points = real.clone() if penalty == "r1" else share * real + (1 - share) * fake
+    points.requires_grad_()
+    (gradient,) = torch.autograd.grad(critic(points).sum(), points, create_graph=True)
+    if penalty == "r1":
+        return 0.05 * gradient.square().sum(1).mean()
+    return 10 * (gradient.norm(dim=1) - 1).square().mean()
+
+
+def by_hand_with_tricks(game: tuple[State, Feed], latent: int) -> Play:
+    """The work of our eager form without the library around it."""
+    generator, critic = networks(game)
+    weights = {player: list(player.parameters()) for player in (generator, critic)}
+    steps = {
+        player: torch.optim.Adam(player.parameters(), lr=2e-4, betas=(0.5, 0.999), fused=True)
+        for player in (generator, critic)
+    }
+    draw = dealer(latent, images=False)
+
+    def descend(loss: Tensor, player: nn.Module) -> None:
+        for weight in weights[player]:
+            weight.grad = None
+        torch.autograd.backward(loss, inputs=weights[player])
+        steps[player].step()
+
+    def play() -> tuple[Tensor, ...]:
+        real, z = draw()
+        fake = generator(z)
+        real_score, fake_score = critic(real), critic(fake.detach())
+        loss_critic = functional.softplus(-real_score).mean() + functional.softplus(fake_score).mean()
+        means = real_score.mean(), fake_score.mean()
+        descend(loss_critic, critic)
+        judged = critic(fake)
+        loss = functional.softplus(-judged).mean()
+        mean = judged.mean()
+        descend(loss, generator)
+        return loss_critic.detach(), *means, loss.detach(), mean
+
+    return play
+
+
+# --- the race --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Case:
+    """Two ways of doing the same.
+
+    Arguments:
+        ours: makes our way.
+        other: makes the other.
+        games: how many games a round of ours plays.
+        least: what the ratio should reach.
+    """
+
+    name: str
+    title: str
+    ours: Callable[[], Play]
+    other: Callable[[], Play]
+    least: float | None
+    games: int = 1
+
+
+R1, GP = (recipes.R1(weight=0.1),), (recipes.GradientPenalty(),)
+CASES = (
+    Case(
+        "cost",
+        "eager form / by hand with the tricks, MLP",
+        lambda: eager(points_game()),
+        lambda: by_hand_with_tricks(points_game(), 2),
+        0.97,
+    ),
+    Case(
+        "eager",
+        "eager form / hand-written, MLP",
+        lambda: eager(points_game()),
+        lambda: by_hand(points_game(), 2),
+        1.0,
+    ),
+    Case(
+        "compiled",
+        "compiled form / hand-written, MLP",
+        lambda: compiled(points_game()),
+        lambda: by_hand(points_game(), 2),
+        1.7,
+    ),
+    Case(
+        "stacked",
+        "eight seeds stacked / hand-written, MLP",
+        lambda: stacked([points_game(seed) for seed in range(8)]),
+        lambda: by_hand(points_game(), 2),
+        2.2,
+        8,
+    ),
+    Case(
+        "dcgan",
+        "eager form / hand-written, DCGAN 32×32",
+        lambda: eager(images_game()),
+        lambda: by_hand(images_game(), 100),
+        1.25,
+    ),
+    Case(
+        "r1",
+        "compiled form / hand-written, MLP with R1",
+        lambda: compiled(points_game(penalties=R1)),
+        lambda: by_hand(points_game(), 2, "r1"),
+        1.0,
+    ),
+    Case(
+        "r1-eager",
+        "compiled form / eager form, MLP with R1",
+        lambda: compiled(points_game(penalties=R1)),
+        lambda: eager(points_game(penalties=R1)),
+        None,
+    ),
+    Case(
+        "penalty",
+        "compiled form / hand-written, MLP with gradient penalty",
+        lambda: compiled(points_game(penalties=GP)),
+        lambda: by_hand(points_game(), 2, "gp"),
+        1.0,
+    ),
+    Case(
+        "penalty-eager",
+        "compiled form / eager form, MLP with gradient penalty",
+        lambda: compiled(points_game(penalties=GP)),
+        lambda: eager(points_game(penalties=GP)),
+        None,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Score:
+    """Times are milliseconds a game's round, medians over blocks; `ratio` is other / ours, `low` and `high` quartiles."""
+
+    name: str
+    title: str
+    ours_ms: float
+    other_ms: float
+    ratio: float
+    low: float
+    high: float
+    least: float | None
+    blocks: int
+    setup_s: float
+
+
+def race(case: Case, blocks: int, block_seconds: float) -> Score:
+    """Play both ways in turns."""
+    begun = time.perf_counter()
+    ours, other = case.ours(), case.other()
+    setup = time.perf_counter() - begun
+    rounds = [max(1, round(block_seconds / timed(play, 3))) for play in (ours, other) if timed(play, 3)]
+    times = []
+    for block in range(blocks):
+        order = ((ours, 0), (other, 1)) if block % 2 else ((other, 1), (ours, 0))
+        found = [0.0, 0.0]
+        for play, place in order:
+            found[place] = timed(play, rounds[place])
+        times.append((found[0] / case.games, found[1]))
+    low, ratio, high = statistics.quantiles([theirs / mine for mine, theirs in times], n=4)
+    mine, theirs = (1e3 * statistics.median(column) for column in zip(*times, strict=True))
+    return Score(case.name, case.title, mine, theirs, ratio, low, high, case.least, blocks, setup)
+
+
+def timed(play: Play, rounds: int) -> float:
+    """Mean seconds of a round."""
+    begun = time.perf_counter()
+    for _ in range(rounds):
+        play()
+    return (time.perf_counter() - begun) / rounds
+
+
+def machine() -> dict[str, object]:
+    """Where and when."""
+    return {
+        "date": date.today().isoformat(),
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+    }
+
+
+def main() -> None:
+    """Run the cases that are asked for, print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a fifth of the blocks: a minute or two, mostly compiling")
+    parser.add_argument("--only", nargs="+", choices=[case.name for case in CASES], help="these cases alone")
+    parser.add_argument("--threads", type=int, help="PyTorch's threads; its own choice otherwise")
+    parser.add_argument("--json", type=Path, help="write the figures there too")
+    asked = parser.parse_args()
+    if asked.threads:
+        torch.set_num_threads(asked.threads)
+    print(", ".join(f"{key} {value}" for key, value in machine().items()))
+    print(f"{'ours / other':58} {'ours ms':>8} {'other ms':>8} {'ratio':>6}  quartiles   wanted")
+    scores = []
+    for case in CASES:
+        if asked.only and case.name not in asked.only:
+            continue
+        score = race(case, blocks=8 if asked.quick else 40, block_seconds=0.1 if asked.quick else 0.25)
+        scores.append(score)
+        wanted = "" if score.least is None else f"{score.least:.2f}"
+        print(
+            f"{score.title:58} {score.ours_ms:8.2f} {score.other_ms:8.2f} {score.ratio:6.2f}"
+            f"  {score.low:.2f}-{score.high:.2f}  {wanted:>6}",
+            flush=True,
+        )
+    if asked.json:
+        asked.json.write_text(json.dumps(machine() | {"scores": [asdict(score) for score in scores]}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
