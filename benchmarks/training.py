@@ -8,9 +8,9 @@ median over blocks and the quartiles are shown, so that what else the machine do
 
 Both deal their own batches and latents, compute the same losses, and keep the scores that one would log.
 
-    hand-written   as the DCGAN example of PyTorch does it: zero_grad, backward for real and for fake (detached), step of
-                   torch.optim.Adam as it comes; then the generator, judged on the same fakes, its gradient running
-                   through the critic's weights as well
+    hand-written   as the DCGAN example of PyTorch does it: zero_grad, backward for real and for fake (detached),
+                   step of torch.optim.Adam as it comes; then the generator, judged on the same fakes, its gradient
+                   running through the critic's weights as well
     by hand, with the tricks   the same work as our eager form, and nothing else: the price of having a library
 """
 
@@ -325,7 +325,7 @@ CASES = (
 
 @dataclass(frozen=True)
 class Score:
-    """Times are milliseconds a game's round, medians over blocks; `ratio` is other / ours, `low` and `high` quartiles."""
+    """Milliseconds of a game's round, medians over blocks; `ratio` is other / ours, `low` and `high` quartiles."""
 
     name: str
     title: str
