@@ -11,6 +11,7 @@ Both deal their own batches and latents, compute the same losses, and keep the s
     hand-written   as the DCGAN example of PyTorch does it: zero_grad, backward for real and for fake (detached),
                    step of torch.optim.Adam as it comes; then the generator, judged on the same fakes, its gradient
                    running through the critic's weights as well
+    new fakes      the same, but the generator is judged on new fakes, as in StudioGAN and mimicry
     by hand, with the tricks   the same work as our eager form, and nothing else: the price of having a library
 """
 
@@ -157,8 +158,8 @@ def dealer(latent: int, images: bool) -> Callable[[], tuple[Tensor, Tensor]]:
     return draw
 
 
-def by_hand(game: tuple[State, Feed], latent: int, penalty: str | None = None) -> Play:
-    """The loop of the tutorials."""
+def by_hand(game: tuple[State, Feed], latent: int, penalty: str | None = None, new_fakes: bool = False) -> Play:
+    """The loop of the tutorials; with `new_fakes`, that of StudioGAN and mimicry."""
     generator, critic = networks(game)
     step_generator = torch.optim.Adam(generator.parameters(), lr=2e-4, betas=(0.5, 0.999))
     step_critic = torch.optim.Adam(critic.parameters(), lr=2e-4, betas=(0.5, 0.999))
@@ -180,7 +181,7 @@ def by_hand(game: tuple[State, Feed], latent: int, penalty: str | None = None) -
             slope_penalty(critic, real, fake.detach(), penalty).backward()
         step_critic.step()
         generator.zero_grad()
-        judged = critic(fake)
+        judged = critic(generator(draw()[1]) if new_fakes else fake)
         loss = criterion(judged, ones)
         loss.backward()
         step_generator.step()
@@ -290,6 +291,13 @@ CASES = (
         "eager form / hand-written, DCGAN 32×32",
         lambda: eager(images_game()),
         lambda: by_hand(images_game(), 100),
+        None,
+    ),
+    Case(
+        "dcgan-new-fakes",
+        "eager form / hand-written, new fakes, DCGAN 32×32",
+        lambda: eager(images_game()),
+        lambda: by_hand(images_game(), 100, new_fakes=True),
         1.25,
     ),
     Case(
