@@ -63,14 +63,17 @@ def inductor(graph: GraphModule, arguments: Sequence[Tensor]) -> Callable[..., S
     Raises:
         Unsupported: there is no compiler, or it failed.
     """
-    if arguments[0].device.type == "cpu" and not _has_cpp_compiler():
+    on_cpu = arguments[0].device.type == "cpu"
+    if on_cpu and not _has_cpp_compiler():
         raise Unsupported("there is no C++ compiler; install g++ or clang, or set CXX")
     from torch import _inductor
+
+    from adversaria.training.lowering import CPU_OPTIONS
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return _inductor.compile(graph, list(arguments))
+            return _inductor.compile(graph, list(arguments), options=CPU_OPTIONS if on_cpu else None)
     except Exception as error:
         reason = str(error).strip().splitlines() or [""]
         raise Unsupported(f"the compiler failed ({type(error).__name__}: {reason[0]})") from error
@@ -137,9 +140,8 @@ class Compiled:
         """
         if (found := signature(inputs)) != self._program.recording.signature:
             raise ValueError(f"the round was compiled for {self._program.recording.signature}, got {found}")
-        rates = torch.tensor(self._clock.tick(), device=self._held[0].device)
         with torch.no_grad():
-            values = self._program.run(*self._held, rates, *tensors_of(inputs))
+            values = self._program.run(*self._held, self._clock.tick(), *tensors_of(inputs))
         return self._program.recording.reports(values)
 
     def sync(self) -> None:
@@ -147,7 +149,9 @@ class Compiled:
         self._clock.write()
 
 
-def choose(state: State, inputs: Inputs, remaining: int, wanted: str | None = None) -> tuple[Form, dict[str, Any]]:
+def choose(
+    state: State, inputs: Inputs, remaining: int, wanted: str | None = None, backend: Backend = inductor
+) -> tuple[Form, dict[str, Any]]:
     """The form in which to play the `remaining` rounds, and a record of how it was chosen.
 
     Without a wish both forms are timed, on copies of the state, if the rounds are long enough in all to repay it.
@@ -156,20 +160,21 @@ def choose(state: State, inputs: Inputs, remaining: int, wanted: str | None = No
     Arguments:
         inputs: of one round.
         wanted: "eager", "compiled", or None for the faster.
+        backend: compiles.
     """
     if wanted == "eager":
         return Eager(state), {"form": "eager"}
     try:
         if wanted == "compiled":
-            ready = program(record(state, inputs))
+            ready = program(record(state, inputs), backend)
             return Compiled(state, ready), {"form": "compiled", "compile_s": round(ready.seconds, 2)}
-        return _faster(state, inputs, remaining)
+        return _faster(state, inputs, remaining, backend)
     except Unsupported as error:
         warnings.warn(f"rounds are played eagerly, they cannot be compiled: {error}", stacklevel=2)
         return Eager(state), {"form": "eager", "reason": str(error)}
 
 
-def _faster(state: State, inputs: Inputs, remaining: int) -> tuple[Form, dict[str, Any]]:
+def _faster(state: State, inputs: Inputs, remaining: int, backend: Backend) -> tuple[Form, dict[str, Any]]:
     plain: dict[str, Any] = {"form": "eager"}
     if (reason := obstacle(state)) is not None:
         return Eager(state), plain | {"reason": reason}
@@ -178,10 +183,10 @@ def _faster(state: State, inputs: Inputs, remaining: int) -> tuple[Form, dict[st
     left = remaining * _seconds(eager, inputs, rounds=1)
     if left < REPAYS * LEAST_COMPILATION:
         return Eager(state), plain | {"reason": "too short a run to repay compilation"}
-    recording = record(state, inputs)
+    recording = record(eager.state, inputs)
     if left < REPAYS * COMPILATION_PER_OPERATION * len(recording.graph.graph.nodes):
         return Eager(state), plain | {"reason": "too short a run to repay compilation"}
-    ready = program(recording)
+    ready = program(recording, backend)
     figures = _compare(eager, Compiled(copy.deepcopy(state), ready), inputs)
     measured = figures | {"compile_s": round(ready.seconds, 2)}
     if figures["compiled_ms"] < figures["eager_ms"]:

@@ -122,16 +122,24 @@ class Clock:
         phases = state.game.phases
         self._movers = [player for phase in phases for _ in range(phase.times) for player in phase.movers]
 
-    def tick(self) -> list[float]:
+    def tick(self) -> Tensor:
         """Count a round, set the optimisers' rates, and return `rates` for it."""
-        state, rates = self._state, list[float]()
+        state, numbers = self._state, list[float]()
         for descent in state.descents.values():
             descent.set_rate(state.step / state.steps)
         for player in self._movers:
             self._steps[player] += 1
-            rates += _adam_rates(state.descents[player].optimiser.param_groups[0], self._steps[player])
+            numbers += _adam_rates(state.descents[player].optimiser.param_groups[0], self._steps[player])
         state.step += 1
-        return rates + [1.0 - average.decay(state.step) for average in state.averages.values()]
+        return self._like_weights(numbers + [1 - average.decay(state.step) for average in state.averages.values()])
+
+    def blank(self) -> Tensor:
+        """As many numbers as `rates` has, to record a round with."""
+        return self._like_weights([1.0] * (3 * len(self._movers) + len(self._state.averages)))
+
+    def _like_weights(self, numbers: list[float]) -> Tensor:
+        weight = next(self._state.game.players.parameters())
+        return torch.tensor(numbers, dtype=weight.dtype, device=weight.device)
 
     def write(self) -> None:
         """Write the counts into the optimisers."""
@@ -307,7 +315,6 @@ def record(state: State, inputs: Inputs) -> Recording:
     begun = time.perf_counter()
     held, shape = pytree.tree_flatten(held_by(state))
     given = tensors_of(inputs)
-    rates = torch.zeros(len(Clock(state)._movers) * 3 + len(state.averages), device=held[0].device)
     forms: list[Any] = []
 
     def round_of(*arguments: Tensor) -> list[Tensor]:
@@ -321,7 +328,7 @@ def record(state: State, inputs: Inputs) -> Recording:
                 old.copy_(new.detach())
         return reports
 
-    arguments = [tensor.clone() for tensor in held] + [rates] + given
+    arguments = [*(tensor.clone() for tensor in held), Clock(state).blank(), *given]
     graph = traced(round_of, arguments)
     return Recording(graph, arguments, forms[0], signature(inputs), time.perf_counter() - begun)
 
@@ -358,6 +365,7 @@ def traced(function: Callable[..., Any], arguments: Sequence[Tensor]) -> GraphMo
     for node in graph.graph.nodes:
         if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
             raise Unsupported(f"a loss or a network draws random numbers by itself ({node.target})")
+        node.meta.clear()  # what is known of the values in the recording would contradict the compiler's own analysis
     return graph
 
 

@@ -75,7 +75,7 @@ class Stacked:
 
     Arguments:
         states: of one recipe, at one step.
-        compiled: what `stack_program` gave for them.
+        program: what `stack_program` gave for them.
     """
 
     name = "stacked"
@@ -92,7 +92,7 @@ class Stacked:
         rates = [clock.tick() for clock in self._clocks][0]
         given = [torch.stack(tensors) for tensors in zip(*map(tensors_of, inputs), strict=True)]
         with torch.no_grad():
-            values = self._program.run(*self._held, torch.tensor(rates, device=self._held[0].device), *given)
+            values = self._program.run(*self._held, rates, *given)
         rows: Sequence[Sequence[Tensor]] = list(zip(*(value.unbind() for value in values), strict=True))
         return [self._program.recording.reports(row) for row in rows]
 
