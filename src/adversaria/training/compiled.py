@@ -66,13 +66,14 @@ def inductor(graph: GraphModule, arguments: Sequence[Tensor]) -> Callable[..., S
     on_cpu = arguments[0].device.type == "cpu"
     if on_cpu and not _has_cpp_compiler():
         raise Unsupported("there is no C++ compiler; install g++ or clang, or set CXX")
-    from torch import _inductor
-
-    from adversaria.training.lowering import CPU_OPTIONS
-
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            # Here, since another release of PyTorch may have its compiler arranged otherwise.
+            from torch import _inductor
+
+            from adversaria.training.lowering import CPU_OPTIONS
+
             return _inductor.compile(graph, list(arguments), options=CPU_OPTIONS if on_cpu else None)
     except Exception as error:
         reason = str(error).strip().splitlines() or [""]
