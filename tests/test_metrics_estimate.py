@@ -67,4 +67,4 @@ def test_not_a_number_is_not_an_estimate(value, se):
 
 
 def test_an_error_below_rounding_does_not_print_digits_that_are_not_there():
-    assert str(Estimate(25.0, 1e-13, (10, 0), "modes")) == "25 ± 1e-13"
+    assert str(Estimate(25.0, 1e-13, (10, 0), "modes")) == "25 ± 0"

@@ -69,7 +69,8 @@ class Scores(Mapping[str, Estimate]):
 def _origin(estimate: Estimate) -> str:
     fake, real = estimate.n
     features = estimate.protocol.get("features")
-    return f"(n = {fake} vs {real}{f', {features}' if features else ''})"
+    against = f" vs {real}" if real else ""  # nothing was sampled where the law itself is known
+    return f"(n = {fake}{against}{f', {features}' if features else ''})"
 
 
 def evaluate(

@@ -87,8 +87,8 @@ def _rounded(value: float, se: float | None) -> str:
     """
     if not se:
         return f"{value:.4g}" + (" ± 0" if se == 0 else "")
-    if se < 1e-9 * abs(value):  # digits that floating-point numbers do not have
-        return f"{value:.10g} ± {se:.1g}"
+    if se < 1e-9 * abs(value):  # below what can be told apart in the features
+        return f"{value:.10g} ± 0"
     place = math.floor(math.log10(se))
     lead = se / 10.0**place
     last = place - 1 if lead < 3.55 else place
