@@ -34,7 +34,7 @@ def digits_dcgan() -> GAN:
 
 
 def mnist_dcgan() -> GAN:
-    """MNIST in a quarter of an hour on two CPU cores."""
+    """MNIST in a quarter of an hour on a CPU."""
     return GAN(
         name="mnist-dcgan",
         steps=9_000,

@@ -30,7 +30,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
 from adversaria.games.game import Batch, Move, Outcome, Phase, Players, Tensors
-from adversaria.training.eager import Inputs, Reports, audience, report
+from adversaria.training.eager import Inputs, Reports, report
 from adversaria.training.state import State
 
 ADAMS: tuple[type, ...] = (torch.optim.Adam, torch.optim.AdamW)
@@ -194,13 +194,11 @@ class _Round:
             held.weights[name] = held.weights[name].detach().requires_grad_()
 
     def play(self, inputs: Inputs) -> Reports:
-        queue, shown_to = iter(inputs), audience(self.state.game.phases)
-        reports: Reports = {}
+        queue, reports = iter(inputs), Reports()
         for phase in self.state.game.phases:
-            for play in range(phase.times):
+            for _ in range(phase.times):
                 if not phase.shares:
-                    movers = shown_to[phase.name] if play == phase.times - 1 else set(phase.movers)
-                    shown = self._show(phase, *next(queue), movers)
+                    shown = self._show(phase, *next(queue))
                 reports[phase.name] = self._move(phase, shown)
         self._average()
         return reports
@@ -209,13 +207,11 @@ class _Round:
         lent = {f"players.{name}": tensor for name, tensor in self.held.weights.items()}
         return torch.func.functional_call(self._players, lent, (use,))
 
-    def _show(self, phase: Phase, batch: Batch, draws: Tensors, movers: set[str]) -> _Shown:
-        with torch.set_grad_enabled(bool(movers & set(phase.makers))):
-            return _Shown(batch, draws, self._with_players(lambda players: phase.make(players, batch, draws)))
+    def _show(self, phase: Phase, batch: Batch, draws: Tensors) -> _Shown:
+        # What was made is shown with its gradient to every mover: a graph holds only the gradients that are asked for.
+        return _Shown(batch, draws, self._with_players(lambda players: phase.make(players, batch, draws)))
 
     def _move(self, phase: Phase, shown: _Shown) -> Tensors:
-        if not set(phase.movers) & set(phase.makers):
-            shown = shown._replace(made={name: made.detach() for name, made in shown.made.items()})
         outcomes = self._with_players(lambda players: [move.loss(players, *shown) for move in phase.moves])
         gradients = [self._gradients(move, outcome) for move, outcome in zip(phase.moves, outcomes, strict=True)]
         with torch.no_grad():
