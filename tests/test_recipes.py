@@ -73,7 +73,7 @@ def test_each_states_its_source():
 
 SPACES = {
     "digits-dcgan": (1, 8, 8),
-    "images-dcgan": (3, 64, 64),
+    "images-dcgan": (3, 32, 32),
     "mnist-dcgan": (1, 28, 28),
     "cifar10-dcgan": (3, 32, 32),
     "grid25-mlp": (2,),
@@ -303,7 +303,7 @@ def test_one_field_is_replaced_and_no_other(changes, path, expected):
 
 def test_a_path_alone_keeps_how_images_are_read():
     changed = read("images-dcgan", {"data": "holiday/"})
-    assert changed.data == recipes.Images(source="holiday/", resolution=64)
+    assert changed.data == recipes.Images(source="holiday/", resolution=32)
 
 
 @pytest.mark.parametrize("way", ["whole", "field", "file"])
