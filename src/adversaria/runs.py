@@ -245,7 +245,8 @@ def _play_stacked(
 def _restore_together(seats: Sequence[Seat]) -> None:
     """Take all seats to the last step that each has a checkpoint of; a kill may have come between two saves."""
     saved = [checkpoint.checkpoints(seat.journal.folder / "checkpoints") for seat in seats]
-    common = sorted(set.intersection(*({path.name for path in paths} for paths in saved)))
+    shared = set.intersection(*({path.name for path in paths} for paths in saved))
+    common = [path.name for path in saved[0] if path.name in shared]  # in order of steps, as checkpoints() gives them
     for seat in seats:
         if common:
             checkpoint.restore(seat.state, seat.journal.folder / "checkpoints" / common[-1])
