@@ -29,6 +29,10 @@ class MetricError(AdversariaError, ValueError):
     """A measure is undefined for what it was given: too few samples, features of different size."""
 
 
+class SamplingError(AdversariaError, ValueError):
+    """A correction is undefined for what it was given: scores that are not finite, too few of them, an unknown bound."""
+
+
 class NonFiniteError(AdversariaError, ArithmeticError):
     """A loss became infinite or NaN. Names the loss, the phase and the step."""
 

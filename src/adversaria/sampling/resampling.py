@@ -1,0 +1,87 @@
+r"""Importance resampling: of each pool of proposals one is chosen in proportion to its ratio. The cheap baseline.
+
+    P(choose k) = exp ℓ_k / Σ_j exp ℓ_j,   k = 1 … K,   ℓ = log p_data/p_model + constant
+
+The law of what is chosen differs from p_data by O(1/K): exactly, it has density
+p_data(x)·E[K / (w(x) + Σ_{j<K} w_j)], w = p_data/p_model and w_j of K − 1 independent proposals. By Gumbel's device the
+choice is argmax(ℓ_k + G_k), G_k = −log(−log U_k), which needs no normalisation.
+
+Source: D. Rubin, The calculation of posterior distributions by data augmentation: comment, 1987,
+https://doi.org/10.1080/01621459.1987.10478461 (sampling importance resampling, SIR).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from adversaria.errors import SamplingError
+from adversaria.randomness import generator_for
+from adversaria.sampling.sampler import Diagnostics, Draws, Sampler, check_count, check_pair, described, no_draws
+from adversaria.sampling.scoring import BATCH, Proposals, evaluating
+from adversaria.sampling.source import LogRatio, source_of
+
+
+@dataclass(frozen=True, eq=False)
+class Resampling(Sampler):
+    """One sample from each pool of weighted proposals.
+
+    Arguments:
+        source: what proposes; see `source_of`.
+        ratio: x (B, ...) → (B,), log p_data/p_model up to a constant; see `calibrate`.
+        pool: K ≥ 1 proposals per sample. No default: it is the whole of the trade between cost and bias.
+
+    Raises:
+        SamplingError: the pool is empty.
+
+    Limiting cases: K = 1 gives the model's samples, K → ∞ p_data.
+    """
+
+    source: Any
+    ratio: LogRatio
+    pool: int
+
+    def __post_init__(self) -> None:
+        check_pair(self.source, self.ratio)
+        source_of(self.source)
+        if self.pool < 1:
+            raise SamplingError(f"pool should be at least 1, came {self.pool}")
+
+    def run(self, n: int, *, seed: int) -> Draws:
+        """n samples, each of a pool of its own; the positions are their places in it.
+
+        Raises:
+            SamplingError: n is negative; scores that are not finite, or change with what is scored beside them.
+        """
+        check_count(n)
+        with torch.no_grad(), evaluating(self.source, self.ratio):
+            proposals = Proposals(source_of(self.source), self.ratio)
+            if not n:
+                return no_draws("importance resampling", proposals)
+            together = max(1, BATCH // self.pool)
+            kept, places = zip(
+                *(self._group(group, together, seed, proposals) for group in range(-(-n // together))), strict=True
+            )
+            samples = proposals.decode(torch.cat(kept)[:n])
+        return Draws(
+            samples,
+            Diagnostics(
+                method="importance resampling",
+                samples=n,
+                proposals=proposals.weights.count,
+                acceptance=1 / self.pool,
+                effective=proposals.weights.effective,
+                positions=torch.cat(places)[:n],
+                chain_length=self.pool,
+                calibration=described(self.ratio),
+            ),
+        )
+
+    def _group(self, group: int, together: int, seed: int, proposals: Proposals) -> tuple[torch.Tensor, torch.Tensor]:
+        """What is kept of the choices of `together` pools, and their places."""
+        g = generator_for(seed, "resampling", group)
+        drawn = proposals.draw(together * self.pool, g)
+        uniform = torch.rand(together, self.pool, generator=g, dtype=torch.float64)
+        gumbel = -(-uniform.log()).log()
+        places = (drawn.log_ratio.view(together, self.pool) + gumbel).argmax(1)
+        return drawn.kept[torch.arange(together) * self.pool + places], places
