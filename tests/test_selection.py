@@ -73,7 +73,9 @@ def test_the_choices_are_those_of_the_published_loop(seed):
     log_ratio = 2 * torch.randn(40, 60, generator=g, dtype=torch.float64)
     uniform = torch.rand(40, 60, generator=g, dtype=torch.float64)
     start = 2 * torch.randn(40, generator=g, dtype=torch.float64) + 2
-    assert last_accepted(log_ratio, uniform.log(), start).tolist() == as_published(log_ratio, uniform, start)
+    assert last_accepted(acceptances(log_ratio, uniform.log(), start)).tolist() == as_published(
+        log_ratio, uniform, start
+    )
 
 
 @settings(max_examples=200, deadline=None)
@@ -84,12 +86,17 @@ def test_the_choices_are_those_of_the_published_loop(seed):
     lift=st.integers(-3, 6),
     seed=st.integers(0, 10_000),
 )
-def test_jumps_end_where_the_chain_ends(chains, length, levels, lift, seed):
+def test_every_move_is_that_of_a_chain_by_itself(chains, length, levels, lift, seed):
     """With few levels of both ℓ and log U, so that ties abound, and starts above and below all proposals."""
     g = torch.Generator().manual_seed(seed)
     log_ratio = torch.randint(levels, (chains, length), generator=g).double()
     log_uniform = -torch.randint(levels, (chains, length), generator=g).double()
     start = torch.randint(levels, (chains,), generator=g).double() + lift
     moved = acceptances(log_ratio, log_uniform, start)
-    expected = [max((k for k in range(length) if row[k]), default=-1) for row in moved.tolist()]
-    assert last_accepted(log_ratio, log_uniform, start).tolist() == expected
+    for chain in range(chains):
+        state, end = start[chain], -1
+        for k in range(length):
+            accepted = bool(log_uniform[chain, k] <= log_ratio[chain, k] - state)
+            assert bool(moved[chain, k]) == accepted
+            state, end = (log_ratio[chain, k], k) if accepted else (state, end)
+        assert int(last_accepted(moved)[chain]) == end

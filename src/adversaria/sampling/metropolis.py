@@ -220,7 +220,7 @@ class MetropolisHastings(Sampler):
         return length, (note + short,)
 
     def _ends(self, n: int, length: int, seed: int, proposals: Proposals) -> Iterator[_Ends]:
-        together = max(1, BATCH // length)
+        together = proposals.chains_of(length)
         groups = -(-n // together)
         first = 0
         while first < groups:
@@ -244,13 +244,12 @@ class MetropolisHastings(Sampler):
     def _select(self, block: list[_Group], first_chain: int, length: int, seed: int) -> _Ends:
         own = int(self.start == "fake")
         log_ratio = torch.cat([group.log_ratio for group in block])
-        moved = (
+        moved = acceptances(
             log_ratio[:, own:],
             torch.cat([group.log_uniform for group in block]),
             torch.cat([group.start for group in block]),
         )
-        moves = acceptances(*moved).sum(1)
-        ends = last_accepted(*moved)
+        ends = last_accepted(moved)
         stuck = (ends < 0) if not own else torch.zeros(len(ends), dtype=torch.bool)
         if stuck.any() and self.unmoved == "error":
             raise SamplingError(
@@ -262,7 +261,7 @@ class MetropolisHastings(Sampler):
             ends[chain] = _restarted(log_ratio[chain], g)
         places = (ends + own).split(len(block[0].start))
         kept = torch.cat([group.kept[torch.arange(len(at)), at] for group, at in zip(block, places, strict=True)])
-        return _Ends(kept, ends.clamp(min=0), moves, stuck)
+        return _Ends(kept, ends.clamp(min=0), moved.sum(1), stuck)
 
 
 def _room_for_more(block: list[_Group]) -> bool:
@@ -276,4 +275,4 @@ def _room_for_more(block: list[_Group]) -> bool:
 def _restarted(log_ratio: Tensor, generator: torch.Generator) -> int:
     """A chain over the same proposals (K,) that starts at the first of them, with new uniforms."""
     uniform = torch.rand(1, len(log_ratio) - 1, generator=generator, dtype=torch.float64).log_()
-    return int(last_accepted(log_ratio[None, 1:], uniform, log_ratio[:1])) + 1
+    return int(last_accepted(acceptances(log_ratio[None, 1:], uniform, log_ratio[:1]))) + 1

@@ -34,7 +34,7 @@ from adversaria.randomness import generator_for
 from adversaria.sampling.rejection import CHUNK, below_bound, log_bound_of
 from adversaria.sampling.sampler import Diagnostics, Draws, Sampler, check_count, check_pair, described, no_draws
 from adversaria.sampling.scoring import Proposals, evaluating
-from adversaria.sampling.selection import last_accepted
+from adversaria.sampling.selection import acceptances, last_accepted
 from adversaria.sampling.source import LogRatio, source_of
 
 PUBLISHED_LENGTH = 640
@@ -141,5 +141,5 @@ def _cut(past: _Past) -> tuple[_Ends, _Past]:
     at = at.clamp(min=0)
     log_ratio = past.log_ratio[at].masked_fill(beyond, -math.inf)
     log_uniform = past.log_uniform[at].masked_fill(beyond, 0.0)
-    moved = last_accepted(log_ratio, log_uniform, past.log_ratio[meeting])
-    return _Ends(past.kept[meeting - 1 - moved], pasts), rest
+    last = last_accepted(acceptances(log_ratio, log_uniform, past.log_ratio[meeting]))
+    return _Ends(past.kept[meeting - 1 - last], pasts), rest

@@ -18,7 +18,7 @@ import torch
 from adversaria.errors import SamplingError
 from adversaria.randomness import generator_for
 from adversaria.sampling.sampler import Diagnostics, Draws, Sampler, check_count, check_pair, described, no_draws
-from adversaria.sampling.scoring import BATCH, Proposals, evaluating
+from adversaria.sampling.scoring import Proposals, evaluating
 from adversaria.sampling.source import LogRatio, source_of
 
 
@@ -58,7 +58,7 @@ class Resampling(Sampler):
             proposals = Proposals(source_of(self.source), self.ratio)
             if not n:
                 return no_draws("importance resampling", proposals)
-            together = max(1, BATCH // self.pool)
+            together = proposals.chains_of(self.pool)
             kept, places = zip(
                 *(self._group(group, together, seed, proposals) for group in range(-(-n // together))), strict=True
             )

@@ -4,15 +4,17 @@ Each of these was wrong in published code: batch statistics of whatever happened
 score, and an acceptance of ∞/∞ or NaN counted as accepted.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from adversaria.errors import SamplingError
+from adversaria.randomness import generator_for
 from adversaria.sampling.source import LogRatio, Source
 
 BATCH = 1024
@@ -20,6 +22,12 @@ BATCH = 1024
 
 NUMBERS = 2**18
 """Most numbers (samples × pixels × channels) that a network sees at once, where one sample has fewer."""
+
+BATCHES = 4
+"""Batches whose proposals are drawn together; more of them cut the cost of dividing, and waste more on the last."""
+
+PROBED = 8
+"""Samples that are scored in two ways, to see whether batches matter."""
 
 
 @contextmanager
@@ -65,9 +73,9 @@ def rows_for(sample: Tensor) -> int:
     return max(1, min(BATCH, NUMBERS // max(1, sample.numel())))
 
 
-def in_batches(function: Callable[[Tensor], Tensor], x: Tensor, rows: int | None = None) -> Tensor:
-    """function(x), evaluated on at most `rows` rows of x (n, ...) at a time, n ≥ 1."""
-    return torch.cat([function(part) for part in x.split(rows or rows_for(x[0]))])
+def in_batches(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """function(x) of samples x (n, ...), n ≥ 1, a batch at a time."""
+    return torch.cat([function(part) for part in x.split(rows_for(x[0]))])
 
 
 class Scored(NamedTuple):
@@ -88,69 +96,71 @@ class Weights:
     """
 
     count: int = 0
-    largest: float = -torch.inf
-    _log_sum: Tensor = field(default_factory=lambda: torch.tensor(-torch.inf, dtype=torch.float64))
-    _log_squares: Tensor = field(default_factory=lambda: torch.tensor(-torch.inf, dtype=torch.float64))
+    largest: float = -math.inf
+    _sum: float = 0.0
+    _squares: float = 0.0
 
     def add(self, log_ratio: Tensor) -> None:
         """Take in log ratios (n,), n ≥ 1."""
-        self.count += log_ratio.numel()
-        self.largest = max(self.largest, float(log_ratio.max()))
-        self._log_sum = torch.logaddexp(self._log_sum, log_ratio.logsumexp(0))
-        self._log_squares = torch.logaddexp(self._log_squares, (2 * log_ratio).logsumexp(0))
+        largest = max(self.largest, float(log_ratio.max()))
+        weights = (log_ratio - largest).exp()
+        before = math.exp(self.largest - largest)  # sums are kept relative to the largest weight so far
+        self._sum = self._sum * before + float(weights.sum())
+        self._squares = self._squares * before**2 + float(weights.square().sum())
+        self.count, self.largest = self.count + len(log_ratio), largest
 
     @property
     def effective(self) -> float | None:
         """(Σ w)²/(n Σ w²); None before there are any."""
-        if not self.count:
-            return None
-        return float((2 * self._log_sum - self._log_squares).exp()) / self.count
+        return self._sum**2 / self._squares / self.count if self.count else None
 
     @property
     def log_largest(self) -> float:
         """log M of the largest weight over the mean one, M = max w / E w ≥ 1."""
-        return self.largest - (float(self._log_sum) - torch.tensor(self.count, dtype=torch.float64).log().item())
+        return math.log(self.count / self._sum)
 
 
 class Proposals:
     """Scored draws of a source, and how many there were.
 
     Raises:
-        SamplingError: a score depends on what else is in the batch.
+        SamplingError: a score is not finite, or depends on what else is in the batch.
     """
 
     def __init__(self, source: Source, ratio: LogRatio) -> None:
         self.source, self.ratio = source, ratio
         self.weights = Weights()
-        self._rows: int | None = None
+        few = source.propose(PROBED, generator_for(0, "probe"))
+        self._check_rows_are_apart(few)
+        self._rows = rows_for(source.decode(few[:1])[0])
+
+    def chains_of(self, length: int) -> int:
+        """How many chains of `length` proposals to draw together: a function of the length and the sample's shape."""
+        return max(1, BATCHES * self._rows // length)
 
     def draw(self, n: int, generator: torch.Generator) -> Scored:
-        """n proposals; the networks see them in batches whose shapes depend on n alone."""
+        """n proposals, n ≥ 1; the networks see them in batches whose shapes depend on n alone."""
         kept = self.source.propose(n, generator)
-        if self._rows is None:
-            self._rows = self._probe(kept)
-        log_ratio = in_batches(self._score, kept, self._rows).cpu()
+        even = -(-n // -(-n // self._rows))
+        log_ratio = torch.cat([self._score(part) for part in kept.split(even)]).cpu()
         self.weights.add(log_ratio)
         return Scored(kept, log_ratio)
 
     def decode(self, kept: Tensor) -> Tensor:
         """The samples (n, ...) of what was kept, n ≥ 1, in batches of fixed shape, so that none depends on n."""
-        rows = self._rows or 1
-        missing = -len(kept) % rows
+        missing = -len(kept) % self._rows
         filled = torch.cat([kept, kept[:1].expand(missing, *kept.shape[1:])])
-        return in_batches(self.source.decode, filled, rows)[: len(kept)]
+        return torch.cat([self.source.decode(part) for part in filled.split(self._rows)])[: len(kept)]
 
     def _score(self, kept: Tensor) -> Tensor:
         return checked(self.ratio(self.source.decode(kept)), len(kept), "the ratio")
 
-    def _probe(self, kept: Tensor) -> int:
-        """Rows per batch; refuses networks whose answer for some samples changes with the others beside them."""
-        few = kept[:8]
-        whole, part = self._score(few), self._score(few[: (len(few) + 1) // 2])
+    def _check_rows_are_apart(self, kept: Tensor) -> None:
+        """Refuse networks whose answer for some samples changes with the others beside them."""
+        whole, part = self._score(kept), self._score(kept[: PROBED // 2])
         gap = float((whole[: len(part)] - part).abs().max())
         if gap > 1e-3 * (1 + float(whole.abs().max())):
             raise SamplingError(
                 f"the score of a sample changes by {gap:.3g} with the samples that are scored beside it, so it is no "
                 "function of the sample: is a network in training mode? call .eval() on it"
             )
-        return rows_for(self.source.decode(few[:1])[0])
