@@ -24,7 +24,7 @@ NUMBERS = 2**18
 """Most numbers (samples × pixels × channels) that a network sees at once, where one sample has fewer."""
 
 BATCHES = 5
-"""Batches whose proposals are drawn together. Five of 1,024 hold eight chains of the published length without a rest."""
+"""Batches whose proposals are drawn together: five of 1,024 hold eight chains of 640 without a rest."""
 
 PROBED = 8
 """Samples that are scored in two ways, to see whether batches matter."""
