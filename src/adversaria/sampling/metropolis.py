@@ -30,18 +30,15 @@ from torch import Tensor
 from adversaria.errors import SamplingError
 from adversaria.randomness import generator_for
 from adversaria.sampling.sampler import Diagnostics, Draws, Sampler, check_count, check_pair, described, no_draws
-from adversaria.sampling.scoring import BATCH, Proposals, checked, evaluating
+from adversaria.sampling.scoring import Proposals, checked, evaluating, pilot
 from adversaria.sampling.selection import acceptances, last_accepted
 from adversaria.sampling.source import LogRatio, source_of
 
-PILOT = 10_000
-"""Proposals by which the maximum of a ratio is estimated."""
-
 BLOCK = 2**20
-"""Most proposals whose choices are made at once, and"""
+"""Most proposals whose choices are made at once."""
 
 KEPT = 2**24
-"""most numbers of theirs that are kept meanwhile (64 MiB in float32)."""
+"""Most numbers of their latents that are kept meanwhile (64 MiB in float32)."""
 
 
 # --- the length of a chain -------------------------------------------------------------------------------------
@@ -201,10 +198,7 @@ class MetropolisHastings(Sampler):
     @cached_property
     def _log_bound(self) -> float:
         """log M of the pilot; the same for every seed, as it belongs to the source and the ratio."""
-        proposals = Proposals(source_of(self.source), self.ratio)
-        for part in range(-(-PILOT // BATCH)):
-            proposals.draw(BATCH, generator_for(0, "metropolis", "pilot", part))
-        return proposals.weights.log_largest
+        return pilot(source_of(self.source), self.ratio).log_largest
 
     def _length(self) -> tuple[int, tuple[str, ...]]:
         if isinstance(self.chain_length, int):
@@ -256,9 +250,9 @@ class MetropolisHastings(Sampler):
                 f"chain {first_chain + int(stuck.nonzero()[0])} accepted none of {length} proposals; lengthen the "
                 "chains, choose a calibration that is bounded (isotonic), or allow unmoved='restart'"
             )
-        for chain in stuck.nonzero()[:, 0].tolist():
-            g = generator_for(seed, "metropolis", "restart", first_chain + chain)
-            ends[chain] = _restarted(log_ratio[chain], g)
+        if stuck.any():
+            chains = [first_chain + chain for chain in stuck.nonzero()[:, 0].tolist()]
+            ends[stuck] = _restarted(log_ratio[stuck], chains, seed)
         places = (ends + own).split(len(block[0].start))
         kept = torch.cat([group.kept[torch.arange(len(at)), at] for group, at in zip(block, places, strict=True)])
         return _Ends(kept, ends.clamp(min=0), moved.sum(1), stuck)
@@ -272,7 +266,9 @@ def _room_for_more(block: list[_Group]) -> bool:
     return len(block) < most
 
 
-def _restarted(log_ratio: Tensor, generator: torch.Generator) -> int:
-    """A chain over the same proposals (K,) that starts at the first of them, with new uniforms."""
-    uniform = torch.rand(1, len(log_ratio) - 1, generator=generator, dtype=torch.float64).log_()
-    return int(last_accepted(acceptances(log_ratio[None, 1:], uniform, log_ratio[:1]))) + 1
+def _restarted(log_ratio: Tensor, chains: list[int], seed: int) -> Tensor:
+    """Ends (C,) of chains over the same proposals (C, K) that start at the first of them, with new uniforms."""
+    steps = log_ratio.shape[1] - 1
+    own = [generator_for(seed, "metropolis", "restart", chain) for chain in chains]
+    log_uniform = torch.stack([torch.rand(steps, generator=g, dtype=torch.float64) for g in own]).log_()
+    return last_accepted(acceptances(log_ratio[:, 1:], log_uniform, log_ratio[:, 0])) + 1

@@ -9,9 +9,9 @@ the largest ℓ met so far,
 
     Δ = ℓ − M ≤ 0,   F = Δ − log(1 − exp(Δ − ε)),   accept with probability σ(F − γ).
 
-γ = 0, ε → 0 is the exact form with B = exp M, for σ(F) = exp Δ. γ > 0 accepts less, and γ < 0 more than is exact; γ as
-a percentile of F among proposals makes about half of those at the percentile accepted, at the price of a flatter law.
-Of `tries` proposals that were all refused, the one of highest ratio is taken; such samples are counted.
+γ = 0, ε → 0 is the exact form with B = exp M, for σ(F) = exp Δ. A proposal with F = γ is accepted with probability ½: a
+low γ accepts more than is exact, for a law nearer to the model's; a high one keeps little but the highest ratios. Of
+`tries` proposals that were all refused, the one of highest ratio is taken; such samples are counted.
 
 Source: S. Azadi, C. Olsson, T. Darrell, I. Goodfellow, A. Odena, Discriminator rejection sampling, 2019,
 https://arxiv.org/abs/1810.06758.
@@ -20,6 +20,7 @@ https://arxiv.org/abs/1810.06758.
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
@@ -29,14 +30,11 @@ from torch.nn.functional import logsigmoid
 from adversaria.errors import SamplingError
 from adversaria.randomness import generator_for
 from adversaria.sampling.sampler import Diagnostics, Draws, Sampler, check_count, check_pair, described, no_draws
-from adversaria.sampling.scoring import BATCH, Proposals, Scored, evaluating
+from adversaria.sampling.scoring import Proposals, Scored, evaluating, pilot
 from adversaria.sampling.source import LogRatio, source_of
 
 CHUNK = 256
 """Proposals drawn at a time, of one endless stream."""
-
-PILOT = 10_000
-"""Proposals by which the first maximum of the ratio is found, as published."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +134,7 @@ def _pick(stream: Iterator[_Chunk], n: int, limit: float) -> _Picked:
     return _Picked(torch.stack(kept), torch.tensor(tries), fallbacks, accepted)
 
 
-def _draws(method: str, picked: _Picked, proposals: Proposals, notes: tuple[str, ...] = ()) -> Draws:
+def _draws(method: str, picked: _Picked, proposals: Proposals) -> Draws:
     return Draws(
         proposals.decode(picked.kept),
         Diagnostics(
@@ -148,7 +146,6 @@ def _draws(method: str, picked: _Picked, proposals: Proposals, notes: tuple[str,
             positions=picked.tries,
             fallbacks=picked.fallbacks,
             calibration=described(proposals.ratio),
-            notes=notes,
         ),
     )
 
@@ -198,7 +195,7 @@ class Rejection(Sampler):
             proposals = Proposals(source_of(self.source), self.ratio)
             if not n:
                 return no_draws("rejection", proposals)
-            maximum = self._pilot()
+            maximum = self._maximum
 
             def judge(log_ratio: Tensor) -> Tensor:
                 nonlocal maximum
@@ -209,11 +206,10 @@ class Rejection(Sampler):
             picked = _pick(_stream(proposals, judge, seed, "rejection"), n, self.tries)
             return _draws("rejection", picked, proposals)
 
-    def _pilot(self) -> float:
-        proposals = Proposals(source_of(self.source), self.ratio)
-        for part in range(-(-PILOT // BATCH)):
-            proposals.draw(BATCH, generator_for(0, "rejection", "pilot", part))
-        return proposals.weights.largest
+    @cached_property
+    def _maximum(self) -> float:
+        """The first M; the same for every seed, as it belongs to the source and the ratio."""
+        return pilot(source_of(self.source), self.ratio).largest
 
 
 @dataclass(frozen=True, eq=False)

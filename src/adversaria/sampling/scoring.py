@@ -26,6 +26,9 @@ NUMBERS = 2**18
 BATCHES = 5
 """Batches whose proposals are drawn together: five of 1,024 hold eight chains of 640 without a rest."""
 
+PILOT = 10_000
+"""Proposals by which the maximum of a ratio is found, as published."""
+
 PROBED = 8
 """Samples that are scored in two ways, to see whether batches matter."""
 
@@ -175,3 +178,11 @@ class Proposals:
                 f"the score of a sample changes by {gap:.3g} with the samples that are scored beside it, so it is no "
                 "function of the sample: is a network in training mode? call .eval() on it"
             )
+
+
+def pilot(source: Source, ratio: LogRatio) -> Weights:
+    """The weights of 10,000 proposals, which belong to the source and the ratio, whatever the seed of sampling."""
+    proposals = Proposals(source, ratio)
+    for part in range(-(-PILOT // BATCH)):
+        proposals.draw(BATCH, generator_for(0, "pilot", part))
+    return proposals.weights
