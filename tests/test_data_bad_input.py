@@ -380,6 +380,8 @@ def test_files_of_other_kinds(place):
         ({"channels": "grey"}, r"channels 'gray' or 'rgb', came 'grey'; did you mean 'gray'\?"),
         ({"held_out": 1.0}, r"held_out, the share never trained on, in \[0, 1\), came 1.0"),
         ({"held_out": -0.1}, "came -0.1"),
+        ({"calibration": 1.0}, r"calibration, the share kept to calibrate the critic, in \[0, 1\), came 1.0"),
+        ({"calibration": -0.1}, "came -0.1"),
     ],
 )
 def test_arguments_out_of_their_domain(arguments, message):

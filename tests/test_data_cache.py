@@ -54,7 +54,7 @@ def test_copies_elsewhere_share_an_entry(place, source):
     assert len(entries(place)) == 1
 
 
-@pytest.mark.parametrize("options", [{"resolution": 4}, {"channels": "rgb"}, {"held_out": 0.2}])
+@pytest.mark.parametrize("options", [{"resolution": 4}, {"channels": "rgb"}, {"held_out": 0.2}, {"calibration": 0.2}])
 def test_other_options_are_another_entry(place, source, options):
     default = load(source)
     other = load(source, **options)
@@ -86,12 +86,12 @@ def test_the_name_of_a_class_is_content(place, source):
 
 
 def test_images_are_mapped_and_writing_does_not_reach_the_disk(place, source):
-    train, _ = load(source, held_out=0)
+    train, *_ = load(source, held_out=0)
     if sys.platform == "linux":
         with open("/proc/self/maps") as maps:
             assert str(place / "cache" / "decoded") in maps.read()
     train.images[:] = 0
-    again, _ = load(source, held_out=0)
+    again, *_ = load(source, held_out=0)
     assert again.images[:, 0].tolist() == IMAGES.tolist()
 
 
@@ -104,7 +104,7 @@ def test_the_slower_of_two_processes_uses_what_the_faster_made(place, source, mo
         load(source)  # the other: its entry is in place when ours is about to be
 
     monkeypatch.setattr(cache, "_decode", decode_while_another_finishes)
-    train, held_out = load(source)
+    train, _, held_out = load(source)
     assert (len(train), len(held_out)) == (36, 4)
     assert len(entries(place)) == 1
 

@@ -115,7 +115,7 @@ def test_content_is_copied():
 @given(st.lists(st.integers(0, 4), min_size=2, max_size=300), st.floats(0.01, 0.99), st.booleans())
 def test_split_is_disjoint_complete_and_balanced(labels, share, labelled):
     data = numbered(labels) if labelled else numbered(None, len(labels))
-    train, held_out = data.split(share)
+    train, _, held_out = data.split(share)
     n, k = len(labels), len(held_out)
     assert sorted(numbers(train) + numbers(held_out)) == list(range(n))
     assert numbers(train) == sorted(numbers(train))
@@ -136,27 +136,55 @@ def test_what_is_left_goes_to_the_largest_remainder():
     assert torch.bincount(numbered(labels).split(0.1).held_out.labels).tolist() == [1, 1, 2, 2]
 
 
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.integers(0, 4), min_size=4, max_size=300), st.floats(0, 0.6), st.floats(0.01, 0.9), st.booleans())
+def test_three_parts_are_disjoint_complete_and_balanced(labels, held_out, share, labelled):
+    """The calibration part is a split of what is not held out, and leaves what is held out as it was."""
+    data = numbered(labels) if labelled else numbered(None, len(labels))
+    parts, without = data.split(held_out, share), data.split(held_out)
+    assert numbers(parts.held_out) == numbers(without.held_out)
+    assert sorted(sum(map(numbers, parts), [])) == list(range(len(labels)))
+    n, k = len(without.train), len(parts.calibration)
+    assert k == min(max(1, math.floor(share * n + 0.5)), n - 1)
+    assert len(without.calibration) == 0
+    if not labelled:
+        return
+    rest, taken = (torch.bincount(part.labels, minlength=5) for part in (without.train, parts.calibration))
+    if k <= int((rest - 1).clamp(min=0).sum()):  # every class can keep one
+        assert ((rest == 0) | (rest > taken)).all()
+        if (rest.double() * (1 - share)).ge(2).logical_or(rest == 0).all():
+            assert ((taken - share * rest).abs() < 1 + 1e-9).all()
+
+
 def test_split_is_always_the_same():
     labels = [i % 3 for i in range(100)]
-    first, again = numbered(labels).split(0.2), numbered(labels).split(0.2)
+    first, again = numbered(labels).split(0.2, 0.1), numbered(labels).split(0.2, 0.1)
     assert [part.fingerprint for part in first] == [part.fingerprint for part in again]
-    assert numbers(first.held_out) == numbers(again.held_out)
+    assert [numbers(part) for part in first] == [numbers(part) for part in again]
+
+
+def test_what_is_held_out_is_what_ever_was():
+    """Published figures were measured against these."""
+    assert numbers(numbered([i % 3 for i in range(30)]).split(0.2).held_out) == [6, 10, 11, 13, 15, 20]
 
 
 def test_split_is_not_the_head_of_the_data():
     # Files come sorted; the first or last of them would be one scanner, one person, one day.
-    held_out = numbers(numbered(None, 1000).split(0.1).held_out)
-    # Uniform on 0..999; Kolmogorov-Smirnov, false alarm 1e-4.
-    assert scipy.stats.kstest(held_out, scipy.stats.uniform(0, 1000).cdf).pvalue > 1e-4
+    _, calibration, held_out = numbered(None, 1000).split(0.1, 0.1)
+    for part in (calibration, held_out):
+        # Uniform on 0..999; Kolmogorov-Smirnov, false alarm 1e-4.
+        assert scipy.stats.kstest(numbers(part), scipy.stats.uniform(0, 1000).cdf).pvalue > 1e-4
 
 
 def test_nothing_held_out_and_too_little_to_hold_out():
-    train, held_out = numbered([0, 1]).split(0)
-    assert (len(train), len(held_out)) == (2, 0)
+    train, calibration, held_out = numbered([0, 1]).split(0)
+    assert (len(train), len(calibration), len(held_out)) == (2, 0, 0)
     assert held_out.shape == (1, 1, 4)
     assert len(held_out.to_float()) == 0
     with pytest.raises(DataError, match="at least 2 images to hold out .* came 1; pass held_out=0"):
         numbered([0]).split(0.5)
+    with pytest.raises(DataError, match="at least 2 images to train on and to calibrate .* came 1 .* calibration=0"):
+        numbered([0, 1]).split(0.5, 0.1)
     for share in (1.0, -0.1, math.nan):
         with pytest.raises(DataError, match=r"in \[0, 1\), came"):
             numbered([0, 1]).split(share)

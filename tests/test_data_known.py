@@ -37,7 +37,7 @@ def real(name):
 
 
 def test_digits():
-    train, held_out = load("digits", held_out=0)
+    train, _, held_out = load("digits", held_out=0)
     assert (len(train), len(held_out)) == (1797, 0)
     assert train.shape == (1, 8, 8)
     assert train.classes == tuple("0123456789")
@@ -51,7 +51,7 @@ def test_digits():
 
 
 def test_digits_split_by_class_and_need_no_cache(place):
-    train, held_out = load("digits")
+    train, _, held_out = load("digits")
     assert (len(train), len(held_out)) == (1617, 180)
     assert (
         torch.bincount(held_out.labels) - 0.1 * torch.bincount(torch.cat((train.labels, held_out.labels)))
@@ -60,7 +60,7 @@ def test_digits_split_by_class_and_need_no_cache(place):
 
 
 def test_digits_take_options_like_any_source():
-    train, _ = load("digits", resolution=16, channels="rgb", held_out=0)
+    train, *_ = load("digits", resolution=16, channels="rgb", held_out=0)
     assert train.shape == (3, 16, 16)
     assert torch.equal(train.images[:, 0], train.images[:, 2])
 
@@ -156,7 +156,7 @@ def test_downloaded_once(place, server, monkeypatch):
         (served / name).write_bytes(gzip.compress(content))
         remotes.append(known.Remote(name, (address + name,), hashlib.sha256(content).hexdigest(), unzipped=True))
     monkeypatch.setitem(known._REMOTE, "fashion-mnist", tuple(remotes))
-    train, test = load("fashion-mnist")
+    train, _, test = load("fashion-mnist")
     assert train.images[:, 0].flatten().tolist() == list(range(64))
     assert test.classes[:2] == ("T-shirt/top", "Trouser")
     monkeypatch.setattr(known, "download", lambda *arguments: pytest.fail("downloaded again"))
@@ -179,7 +179,7 @@ def test_a_path_with_the_name_of_a_data_set_is_a_path(place, monkeypatch):
 @pytest.mark.data
 def test_mnist(monkeypatch):
     monkeypatch.setenv("ADVERSARIA_DATA", str(real("mnist").parent))
-    train, test = load("mnist")
+    train, _, test = load("mnist")
     assert (len(train), len(test)) == (60_000, 10_000)
     assert train.shape == (1, 28, 28)
     # Counts as everyone who has worked with MNIST knows them.
@@ -192,7 +192,7 @@ def test_mnist(monkeypatch):
 
 @pytest.mark.data
 def test_faces():
-    train, held_out = load(real("olivetti.zip"))
+    train, _, held_out = load(real("olivetti.zip"))
     assert train.shape == (1, 64, 64)
     assert train.classes == tuple(f"person-{number:02}" for number in range(40))
     assert torch.bincount(train.labels).tolist() == [9] * 40

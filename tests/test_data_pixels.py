@@ -34,7 +34,7 @@ def decode(tmp_path):
             (folder / name).write_bytes(image)
         else:
             image.save(folder / name, **(save or {}))
-        (train, _) = load(folder, held_out=0, **options)
+        train, *_ = load(folder, held_out=0, **options)
         return train.images[0].numpy()
 
     return decode
@@ -163,7 +163,7 @@ def test_colour_to_gray_is_luma_and_back_is_repetition(decode):
 def test_one_colour_image_makes_all_rgb(tmp_path):
     Image.fromarray(SOME).save(tmp_path / "1.png")
     Image.fromarray(COLOURS).save(tmp_path / "2.png")
-    train, _ = load(tmp_path, held_out=0)
+    train, *_ = load(tmp_path, held_out=0)
     assert train.images[0].tolist() == [SOME.tolist()] * 3
     assert np.array_equal(train.images[1].numpy(), COLOURS.transpose(2, 0, 1))
 

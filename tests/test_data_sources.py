@@ -99,11 +99,11 @@ def as_text_labels(place, images, labels, classes):
 @pytest.mark.parametrize("images", [GRAY, COLOUR], ids=["gray", "rgb"])
 @pytest.mark.parametrize("write", [as_folder, as_zip, as_wrapped_zip, as_parquet, as_npz, as_text_labels])
 def test_named_classes(tmp_path, write, images):
-    expected = from_arrays(images, LABELS, classes=CLASSES).split(0.2)
-    parts = load(write(tmp_path / "source", images, LABELS, CLASSES), held_out=0.2)
+    expected = from_arrays(images, LABELS, classes=CLASSES).split(0.2, 0.25)
+    parts = load(write(tmp_path / "source", images, LABELS, CLASSES), held_out=0.2, calibration=0.25)
     assert [part.fingerprint for part in parts] == [part.fingerprint for part in expected]
     assert parts.train.classes == CLASSES
-    assert (len(parts.train), len(parts.held_out)) == (24, 6)
+    assert [len(part) for part in parts] == [18, 6, 6]
 
 
 def as_idx(place, images, labels, zipped, part="train"):
@@ -200,16 +200,17 @@ def test_cifar(tmp_path, write, train_name, test_name, packed):
             archive.add(place, "cifar-10-batches")
     parts = load(source)
     expected = [from_arrays(COLOUR[part], LABELS[part], classes=CLASSES) for part in (TRAIN, TEST)]
-    assert [part.fingerprint for part in parts] == [part.fingerprint for part in expected]
+    assert [part.fingerprint for part in (parts.train, parts.held_out)] == [part.fingerprint for part in expected]
 
 
 @cifar_formats
 def test_one_batch_of_cifar(tmp_path, write, train_name, test_name):
     (tmp_path / train_name).write_bytes(write(COLOUR, LABELS))
     (tmp_path / test_name).write_bytes(b"not looked at")
-    train, held_out = load(tmp_path / train_name, held_out=0.2)
+    train, _, held_out = load(tmp_path / train_name, held_out=0.2)
     expected = from_arrays(COLOUR, LABELS, classes=tuple("0123456789")).split(0.2)
-    assert [part.images.tolist() for part in (train, held_out)] == [part.images.tolist() for part in expected]
+    assert train.images.tolist() == expected.train.images.tolist()
+    assert held_out.images.tolist() == expected.held_out.images.tolist()
     assert train.classes[:3] == ("airplane", "automobile", "bird")
 
 
@@ -248,24 +249,27 @@ def npz_parts(place):
     return place / "all.npz"
 
 
+@pytest.mark.parametrize("share", [0.0, 0.3])
 @pytest.mark.parametrize("write", [folder_parts, zip_parts, validation_parts, parquet_parts, npz_parts])
-def test_a_test_part_is_held_out(tmp_path, write):
-    expected = [from_arrays(COLOUR[part], LABELS[part], classes=CLASSES) for part in (TRAIN, TEST)]
-    parts = load(write(tmp_path / "source"), held_out=0.5)
+def test_a_test_part_is_held_out_and_the_other_divided(tmp_path, write, share):
+    own, test = (from_arrays(COLOUR[part], LABELS[part], classes=CLASSES) for part in (TRAIN, TEST))
+    expected = own.split(0, share)._replace(held_out=test)
+    parts = load(write(tmp_path / "source"), held_out=0.5, calibration=share)
     assert [part.fingerprint for part in parts] == [part.fingerprint for part in expected]
+    assert [len(part) for part in parts] == [len(own) - round(share * len(own)), round(share * len(own)), len(test)]
 
 
 def test_idx_parts(tmp_path):
     as_idx(tmp_path, GRAY[TRAIN], LABELS[TRAIN], zipped=True)
     as_idx(tmp_path, GRAY[TEST], LABELS[TEST], zipped=False, part="t10k")
     expected = [from_arrays(GRAY[part], LABELS[part]) for part in (TRAIN, TEST)]
-    assert [part.fingerprint for part in load(tmp_path)] == [part.fingerprint for part in expected]
+    assert [part.fingerprint for part in load(tmp_path)[::2]] == [part.fingerprint for part in expected]
 
 
 def test_classes_are_those_of_both_parts(tmp_path):
     as_folder(tmp_path, COLOUR[:3], [0, 0, 2], CLASSES, "train/")
     as_folder(tmp_path, COLOUR[:2], [1, 2], CLASSES, "test/")
-    train, test = load(tmp_path)
+    train, _, test = load(tmp_path)
     assert train.classes == test.classes == CLASSES
     assert (train.labels.tolist(), test.labels.tolist()) == ([0, 0, 2], [1, 2])
 
@@ -290,7 +294,7 @@ def test_folders_and_classes(tmp_path, names, classes, labels):
     for number, name in enumerate(names):
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         Image.new("L", (4, 4), number).save(source / name)
-    train, _ = load(source, held_out=0)
+    train, *_ = load(source, held_out=0)
     assert train.classes == classes
     assert (None if train.labels is None else sorted(train.labels.tolist())) == labels
     assert sorted(train.images[:, 0, 0, 0].tolist()) == list(range(len(names)))
@@ -309,7 +313,7 @@ def test_links_are_followed(tmp_path):
     (tmp_path / "source").mkdir()
     for name in CLASSES:
         (tmp_path / "source" / name).symlink_to(tmp_path / "elsewhere" / name)
-    train, _ = load(tmp_path / "source", held_out=0)
+    train, *_ = load(tmp_path / "source", held_out=0)
     assert train.fingerprint == from_arrays(COLOUR, LABELS, classes=CLASSES).fingerprint
 
 
@@ -327,7 +331,7 @@ def test_unlabelled_parquet(tmp_path):
 
 @pytest.mark.parametrize("write", [as_folder, as_parquet, as_npz])
 def test_resolution_and_channels_apply_to_every_source(tmp_path, write):
-    train, _ = load(write(tmp_path / "source", COLOUR, LABELS, CLASSES), held_out=0, resolution=16, channels="gray")
+    train, *_ = load(write(tmp_path / "source", COLOUR, LABELS, CLASSES), held_out=0, resolution=16, channels="gray")
     whole = Image.fromarray(COLOUR[7]).convert("L").resize((16, 16), Image.Resampling.BICUBIC)
     assert np.array_equal(train.images[7, 0], np.asarray(whole))
 

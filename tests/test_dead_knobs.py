@@ -73,6 +73,7 @@ CHANGES = {
     "Images.resolution": ("digits", "data.resolution", 16),
     "Images.channels": ("digits", "data.channels", "rgb"),
     "Images.held_out": ("digits", "data.held_out", 0.4),
+    "Images.calibration": ("digits", "data.calibration", 0.2),
     "Images.flip": ("digits", "data.flip", True),
     "Grid25.scaled": ("grid", "data.scaled", True),
     "Normal.dim": ("ring", "prior.dim", 3),

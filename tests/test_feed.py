@@ -1,9 +1,10 @@
 """Laws of feeds: every image in its turn, with its own label, in an order that is a function of (seed, epoch)."""
 
+import numpy as np
 import pytest
 import torch
 
-from adversaria import data
+from adversaria import assemble, data
 from adversaria.errors import DataError
 from adversaria.training.feed import ImageFeed, NoFeed, ToyFeed
 
@@ -41,6 +42,22 @@ def test_an_epoch_deals_each_image_at_most_once(n, batch_size):
         assert len(numbers) == per_epoch * batch_size
         assert len(set(numbers)) == len(numbers)
         assert set(numbers) <= set(range(n))
+
+
+@pytest.mark.parametrize("kind", ["digits", "classifier"])
+def test_only_the_training_part_is_ever_dealt(tiny, tmp_path, kind):
+    """Every training image is dealt in sixty epochs (but for chance 1e-12), and no other, by any recipe on images."""
+    images, labels = numbered(300).images.numpy(), numbered(300).labels.numpy()
+    np.savez(tmp_path / "numbered.npz", images=images, labels=labels)
+    source = {"kind": "images", "source": str(tmp_path / "numbered.npz"), "held_out": 0.2, "calibration": 0.25}
+    recipe = tiny(kind, data=source)
+    splits = assemble.data_of(recipe)
+    parts = [set(shown(part.to_float())) for part in splits]
+    assert [len(part) for part in parts] == [180, 60, 60]
+    assert set.union(*parts) == set(range(300))
+    dealt = assemble.feed(recipe, splits, CPU)
+    rounds = 60 * (180 // recipe.batch_size)
+    assert {number for batch in range(rounds) for number in shown(dealt.batch(batch).real)} == parts[0]
 
 
 def test_what_is_left_over_has_its_turn_in_other_epochs():

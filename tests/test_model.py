@@ -149,6 +149,40 @@ def test_classes_for_a_model_without(runs, y):
         runs["digits"].model().sample(3, seed=0, y=y)
 
 
+def test_a_class_fixed_is_that_class(runs):
+    model = runs["classes"].model()
+    seven = model.of_class(7)
+    samples = seven.sample(70, seed=0)
+    assert torch.equal(samples, model.sample(70, seed=0, y=7))
+    assert not torch.equal(samples, model.of_class(6).sample(70, seed=0))
+    y = torch.full((70,), 7)
+    assert torch.equal(seven.scores(samples), model.scores(samples, y=y))
+    assert torch.equal(seven.generator(seven.latents(9, seed=1)), model.generator(model.latents(9, seed=1), y[:9]))
+    assert torch.equal(seven.critic(samples), model.critic(samples, y))
+    assert seven.prior is model.prior
+    assert seven.device == model.device
+
+
+def test_a_class_fixed_has_the_networks_of_its_model_and_their_mode(runs):
+    model = runs["classes"].model()
+    seven = model.of_class(7)
+    assert set(model.generator.modules()) < set(seven.generator.modules())
+    assert not any(part.training for network in (seven.generator, seven.critic) for part in network.modules())
+    seven.critic.train()
+    assert model.critic.training
+
+
+@pytest.mark.parametrize("y", [10, -1, 1.0, True, "7", None])
+def test_a_class_that_is_none_cannot_be_fixed(runs, y):
+    with pytest.raises(ModelError, match="whole number from 0 to 9, got"):
+        runs["classes"].model().of_class(y)
+
+
+def test_no_class_can_be_fixed_without_classes(runs):
+    with pytest.raises(ModelError, match="'tiny-digits' was trained without classes, so none can be fixed"):
+        runs["digits"].model().of_class(0)
+
+
 def test_fewer_than_none(model):
     with pytest.raises(ModelError, match="n should be at least 0, got -1"):
         model.sample(-1, seed=0)

@@ -100,7 +100,7 @@ def test_each_builds_and_plays_a_round(make):
     state = assemble.state(recipe, SampleSpace(shape=shape, classes=classes), torch.device("cpu"))
     if len(shape) == 3:
         pixels = torch.randint(256, (16, *shape), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
-        source = data.Splits(*[data.from_arrays(pixels, torch.arange(16) % 10, classes=classes)] * 2)
+        source = data.Splits(*[data.from_arrays(pixels, torch.arange(16) % 10, classes=classes)] * 3)
     else:
         source = assemble.data_of(recipe)
     feed = assemble.feed(recipe, source, torch.device("cpu"))

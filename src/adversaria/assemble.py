@@ -30,7 +30,7 @@ from adversaria.training.schedules import Schedule
 from adversaria.training.state import State
 
 Data = Splits | ToyLaw | None
-"""Images in two parts, a law, or nothing."""
+"""Images in three parts, a law, or nothing."""
 
 
 def _unknown(config: Any) -> RecipeError:
@@ -48,7 +48,13 @@ def load_data(config: Any) -> Data:
 
 @load_data.register
 def _(config: recipes.Images) -> Data:
-    return data.load(config.source, resolution=config.resolution, channels=config.channels, held_out=config.held_out)
+    return data.load(
+        config.source,
+        resolution=config.resolution,
+        channels=config.channels,
+        held_out=config.held_out,
+        calibration=config.calibration,
+    )
 
 
 @load_data.register

@@ -111,6 +111,19 @@ class Model:
         ]
         return torch.cat(made)[: len(samples)]
 
+    def of_class(self, y: int) -> "OneClass":
+        """The model with its class fixed: an unconditional model of that class, for samplers and calibration.
+
+        Raises:
+            ModelError: the model is unconditional, or has no class y.
+        """
+        if not self.recipe.conditional:
+            raise ModelError(f"'{self.recipe.name}' was trained without classes, so none can be fixed")
+        count = len(self.space.classes)
+        if isinstance(y, bool) or not isinstance(y, int) or not 0 <= y < count:
+            raise ModelError(f"a class should be a whole number from 0 to {count - 1}, got {y!r}")
+        return OneClass(self, y, _Fixed(self.generator, y).eval(), _Fixed(self.critic, y).eval())
+
     def _conditions(self, n: int, seed: int, y: int | Sequence[int] | Tensor | None) -> Tensor | None:
         if not self.recipe.conditional:
             if y is not None:
@@ -160,6 +173,61 @@ class Model:
             raise ModelError(f"cannot upload to '{repository}': {error}; log in with: hf auth login") from error
 
 
+class _Fixed(nn.Module):
+    """(x, y) ↦ network(x, y) with y fixed."""
+
+    def __init__(self, network: nn.Module, y: int) -> None:
+        super().__init__()
+        self.network, self.y = network, y
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.network(x, torch.full((len(x),), self.y, device=x.device))
+
+
+@dataclass(frozen=True)
+class OneClass:
+    """A conditional model seen as an unconditional model of one of its classes; made by `Model.of_class`.
+
+    Arguments:
+        model: of all classes.
+        y: the class.
+        generator: z (B, d) → samples (B, ...) of the class.
+        critic: samples (B, ...) → scores (B, k), taken for samples of the class.
+    """
+
+    model: Model
+    y: int
+    generator: nn.Module
+    critic: nn.Module
+
+    @property
+    def prior(self) -> priors.Prior:
+        """The law of z."""
+        return self.model.prior
+
+    @property
+    def recipe(self) -> recipes.GAN:
+        """How the model was trained."""
+        return self.model.recipe
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.model.device
+
+    def latents(self, n: int, *, seed: int) -> Tensor:
+        """As `Model.latents`."""
+        return self.model.latents(n, seed=seed)
+
+    def sample(self, n: int, *, seed: int) -> Tensor:
+        """n samples of the class, the same as `Model.sample(n, seed=seed, y=y)`."""
+        return self.model.sample(n, seed=seed, y=self.y)
+
+    def scores(self, samples: Tensor) -> Tensor:
+        """As `Model.scores`, for samples of the class."""
+        return self.model.scores(samples, y=torch.full((len(samples),), self.y))
+
+
 def _filled(tensor: Tensor, start: int) -> Tensor:
     part = tensor[start : start + CHUNK]
     if len(part) == CHUNK:
@@ -184,7 +252,7 @@ def read_config(path: Path) -> tuple[recipes.Recipe, SampleSpace, dict[str, Any]
             raise ModelError(f"{path} does not describe a model: it lacks {', '.join(sorted(missing))}")
         if config["format"] != FORMAT:
             raise ModelError(f"{path} has format {config['format']}, expected {FORMAT}; use the version that wrote it")
-        return recipes.parse(config["recipe"]), SampleSpace.model_validate(config["space"]), config
+        return recipes.recorded(config["recipe"]), SampleSpace.model_validate(config["space"]), config
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         if isinstance(error, ModelError):
             raise

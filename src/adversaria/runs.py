@@ -112,7 +112,7 @@ class Run:
         return load(self.path, device=device)
 
     def data(self) -> assemble.Data:
-        """The data that the run trains on: images in two parts, a law, or None."""
+        """The data that the run trains on: images in three parts, a law, or None."""
         return assemble.data_of(self.recipe)
 
 
@@ -355,6 +355,7 @@ def _data_facts(data: assemble.Data) -> dict[str, Any] | None:
             "name": data.train.name,
             "fingerprint": data.train.fingerprint,
             "train": len(data.train),
+            "calibration": len(data.calibration),
             "held_out": len(data.held_out),
         }
     return None if data is None else {"name": data.name, "fingerprint": None}

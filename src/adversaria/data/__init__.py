@@ -1,6 +1,6 @@
 """Real samples: images from any source, and toy laws with exact density.
 
-images     load("digits" | path) ──► Splits(train, held_out), each an ImageData: uint8 (N, C, H, W), labels
+images     load("digits" | path) ──► Splits(train, calibration, held_out), each an ImageData: uint8 (N, C, H, W), labels
            from_arrays(tensor)   ──► ImageData
 points     Grid25(), Ring8(), Mixture1D(), SwissRoll() ──► ToyLaw: sample(n, generator=g), log_prob(x)
 """

@@ -1,6 +1,8 @@
 """Decoded once: every set of images is kept as uint8 in a cache on disk and mapped into memory from there.
 
-    <cache>/decoded/<key>/   train.images.npy  train.labels.npy  held-out.images.npy  held-out.labels.npy  meta.json
+    <cache>/decoded/<key>/   train.images.npy        train.labels.npy        meta.json
+                             calibration.images.npy  calibration.labels.npy
+                             held-out.images.npy     held-out.labels.npy
 
 The key is the SHA-256 of the source's bytes, the names of its files, and how they are decoded and divided; so an
 entry never goes stale, and a changed source is another entry. An entry is written beside its place and renamed: it
@@ -27,15 +29,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from adversaria.data.images import Fingerprint, ImageData, Splits, held_out_mask
+from adversaria.data.images import HELD_OUT, Fingerprint, ImageData, Splits, divide
 from adversaria.data.labels import index_classes
 from adversaria.data.parts import Contents, Faults, Form, Part, Source, Survey
 from adversaria.data.pixels import quiet
 from adversaria.errors import DataError
 from adversaria.files import atomic_folder, write_json
 
-_FORMAT = 1
-_TRAIN, _HELD_OUT = "train", "held-out"
+_FORMAT = 2
+_NAMES = tuple(name.replace("_", "-") for name in Splits._fields)
 _STALE = 86_400.0  # seconds after which what a killed process left is swept away
 
 Pixels = npt.NDArray[np.uint8]
@@ -52,6 +54,8 @@ class Wish(NamedTuple):
     """Side of the square, or None: as they are."""
     held_out: float
     """Share to hold out, if the source has no test part."""
+    calibration: float
+    """Share of the rest, kept to calibrate a critic."""
 
 
 def cache_folder() -> Path:
@@ -124,7 +128,7 @@ def _sweep(folder: Path) -> None:
 def _open(entry: Path, name: str) -> Splits:
     try:
         meta = json.loads((entry / "meta.json").read_text(encoding="utf-8"))
-        return Splits(*(_open_part(entry, part, meta, name) for part in (_TRAIN, _HELD_OUT)))
+        return Splits(*(_open_part(entry, part, meta, name) for part in _NAMES))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{entry}: this entry of the cache is damaged ({error}); delete the folder") from error
 
@@ -141,10 +145,10 @@ def _open_part(entry: Path, part: str, meta: dict[str, Any], name: str) -> Image
 
 
 class _Route(NamedTuple):
-    """A part of the source, and which of its images are held out."""
+    """A part of the source, and to which part of the splits each of its images goes."""
 
     part: Part
-    held_out: npt.NDArray[np.bool_]
+    goes_to: npt.NDArray[np.uint8]
     survey: Survey
 
 
@@ -152,8 +156,10 @@ class _Plan(NamedTuple):
     """What goes where, known before anything is decoded."""
 
     routes: list[_Route]
-    counts: dict[str, int]
-    labels: dict[str, npt.NDArray[np.int64] | None]
+    counts: list[int]
+    """Images of each part of the splits."""
+    labels: list[npt.NDArray[np.int64] | None]
+    """Their labels."""
     classes: tuple[str, ...]
 
 
@@ -162,38 +168,42 @@ def _plan(name: str, contents: Contents, wish: Wish, faults: Faults) -> _Plan:
     sizes = [len(part.images) for part in parts]
     labels, classes = index_classes([part.labels for part in parts], sizes, contents.classes, name)
     surveys = [part.images.survey(faults) for part in parts]
-    if contents.test is None:
-        known = labels[0]
-        mask = held_out_mask(sizes[0], None if known is None else torch.from_numpy(known), wish.held_out).numpy()
-        held_out = int(mask.sum())
-        counts = {_TRAIN: sizes[0] - held_out, _HELD_OUT: held_out}
-        divided = (None, None) if known is None else (known[~mask], known[mask])
-        return _Plan([_Route(parts[0], mask, surveys[0])], counts, dict(zip(counts, divided, strict=True)), classes)
-    masks = [np.zeros(sizes[0], bool), np.ones(sizes[1], bool)]
-    routes = [_Route(*route) for route in zip(parts, masks, surveys, strict=True)]
-    return _Plan(routes, {_TRAIN: sizes[0], _HELD_OUT: sizes[1]}, {_TRAIN: labels[0], _HELD_OUT: labels[1]}, classes)
+    known = None if labels[0] is None else torch.from_numpy(labels[0])
+    held_out = wish.held_out if contents.test is None else 0.0
+    goes_to = [divide(sizes[0], known, held_out, wish.calibration).numpy()]
+    goes_to += [np.full(size, HELD_OUT, np.uint8) for size in sizes[1:]]
+    everywhere = np.concatenate(goes_to)
+    labelled = None if known is None else np.concatenate([part for part in labels if part is not None])
+    chosen = [everywhere == part for part in range(len(_NAMES))]
+    return _Plan(
+        [_Route(*route) for route in zip(parts, goes_to, surveys, strict=True)],
+        [int(mask.sum()) for mask in chosen],
+        [None if labelled is None else labelled[mask] for mask in chosen],
+        classes,
+    )
 
 
 def _decode(folder: Path, name: str, contents: Contents, wish: Wish, progress: Progress) -> None:
     faults = Faults()
     plan = _plan(name, contents, wish, faults)
-    total = sum(plan.counts.values())
+    total = sum(plan.counts)
     if faults:  # the headers of some are bad already: look into the others, to name all that are
         for _ in _stream(plan, Form(1, 1), faults, progress):
             pass
         faults.check(name, total)
     form, size = _form(name, [route.survey for route in plan.routes], wish)
     with ExitStack() as stack:
-        writers = {
-            part: stack.enter_context(_Writer(folder, part, (count, form.channels, *size)))
-            for part, count in plan.counts.items()
-        }
-        for pixels, held_out in _stream(plan, form, faults, progress):
-            writers[_TRAIN].add(pixels[~held_out])
-            writers[_HELD_OUT].add(pixels[held_out])
+        writers = [
+            stack.enter_context(_Writer(folder, part, (count, form.channels, *size)))
+            for part, count in zip(_NAMES, plan.counts, strict=True)
+        ]
+        for pixels, goes_to in _stream(plan, form, faults, progress):
+            for part, writer in enumerate(writers):
+                writer.add(pixels[goes_to == part])
         faults.check(name, total)
-        prints = {part: writer.close(plan.labels[part], plan.classes) for part, writer in writers.items()}
-    write_json(folder / "meta.json", {"format": _FORMAT, "classes": list(plan.classes), "fingerprints": prints})
+        prints = [writer.close(labels, plan.classes) for writer, labels in zip(writers, plan.labels, strict=True)]
+    fingerprints = dict(zip(_NAMES, prints, strict=True))
+    write_json(folder / "meta.json", {"format": _FORMAT, "classes": list(plan.classes), "fingerprints": fingerprints})
 
 
 def _form(name: str, surveys: list[Survey], wish: Wish) -> tuple[Form, tuple[int, int]]:
@@ -219,13 +229,13 @@ def _suggested(sizes: Counter[tuple[int, int]]) -> int:
 
 def _stream(
     plan: _Plan, form: Form, faults: Faults, progress: Progress
-) -> Iterator[tuple[Pixels, npt.NDArray[np.bool_]]]:
-    """Decoded images (n, C, H, W) in order, with which of them are held out."""
-    done, total = 0, sum(plan.counts.values())
-    for part, held_out, survey in plan.routes:
+) -> Iterator[tuple[Pixels, npt.NDArray[np.uint8]]]:
+    """Decoded images (n, C, H, W) in order, with the part that each goes to."""
+    done, total = 0, sum(plan.counts)
+    for part, goes_to, survey in plan.routes:
         start = 0
         for pixels in part.images.decode(form, survey, faults):
-            yield pixels, held_out[start : start + len(pixels)]
+            yield pixels, goes_to[start : start + len(pixels)]
             start, done = start + len(pixels), done + len(pixels)
             progress(done, total)
 

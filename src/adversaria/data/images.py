@@ -6,9 +6,10 @@
 The two maps invert each other on all 256 values. A set is a tensor (N, C, H, W), in memory or mapped from the
 cache, and a batch of it is an index: `to_float(data.images[index])`.
 
-A split keeps a share f of the images from training. Of a class with n_c images, f·n_c are held out, rounded down or
-up so that f·n are held out in all; every class keeps one for training. Which ones is a fixed permutation of
-1..n: the same images, in the same order, are always split alike.
+A split keeps two shares of the images from training: first those held out to measure against, then, of the rest, those
+that calibrate the critic. A share f takes of a class with n_c images f·n_c, rounded down or up so that it takes f·n in
+all; every class keeps one. Which ones is a fixed permutation of 1..n: the same images, in the same order, are always
+split alike, and which are held out does not depend on how many calibrate.
 """
 
 import hashlib
@@ -108,16 +109,18 @@ class ImageData:
         labels = None if self.labels is None else self.labels[index]
         return ImageData(images, labels, self.classes, self.name, content_fingerprint(images, labels, self.classes))
 
-    def split(self, held_out: float) -> "Splits":
-        """Keep a share 0 ≤ held_out < 1 from training, class by class; always the same images. Copies.
+    def split(self, held_out: float, calibration: float = 0.0) -> "Splits":
+        """Keep a share of the images from training, and a share of the rest; always the same images. Copies.
 
-        With 0 nothing is held out; with more, at least one image.
+        Arguments:
+            held_out: share in [0, 1) to measure against. With 0 none; with more, at least one image.
+            calibration: share in [0, 1) of what remains, to calibrate a critic. With 0 none; with more, at least one.
 
         Raises:
-            DataError: the share is outside [0, 1), or there is only one image to divide.
+            DataError: a share is outside [0, 1), or there is only one image to divide.
         """
-        mask = held_out_mask(len(self), self.labels, held_out)
-        return Splits(self.take(torch.nonzero(~mask)[:, 0]), self.take(torch.nonzero(mask)[:, 0]))
+        parts = divide(len(self), self.labels, held_out, calibration)
+        return Splits(*(self.take(torch.nonzero(parts == part)[:, 0]) for part in range(len(Splits._fields))))
 
     def resident(self, device: torch.device | str) -> "ImageData":
         """The same set on `device` if it fits into half of the free memory there; else where it was.
@@ -132,10 +135,14 @@ class ImageData:
 
 
 class Splits(NamedTuple):
-    """What is trained on, and what is only measured against. Disjoint."""
+    """Three disjoint parts. Only the first is trained on, and only the last is measured against."""
 
     train: ImageData
+    """What the players see."""
+    calibration: ImageData
+    """Kept to calibrate the critic after training, and to start chains of samples; may be empty."""
     held_out: ImageData
+    """Kept to measure against; may be empty."""
 
 
 def from_arrays(
@@ -210,34 +217,64 @@ def content_fingerprint(images: Tensor, labels: Tensor | None, classes: tuple[st
 # --- split -----------------------------------------------------------------------------------------------------
 
 
-def check_share(share: float) -> None:
-    """Refuse a held-out share outside [0, 1)."""
-    if not 0 <= share < 1:
-        raise DataError(f"expected held_out, the share never trained on, in [0, 1), came {share!r}")
+TRAIN, CALIBRATION, HELD_OUT = range(len(Splits._fields))
+"""The parts of `Splits` by number."""
 
 
-def held_out_mask(n: int, labels: Tensor | None, share: float) -> Tensor:
-    """Which of n images are held out, bool (n,): round(share·n), but at least one if share > 0.
+def check_shares(held_out: float, calibration: float) -> None:
+    """Refuse a share outside [0, 1)."""
+    meanings = {
+        "held_out, the share never trained on,": held_out,
+        "calibration, the share kept to calibrate the critic,": calibration,
+    }
+    for meaning, share in meanings.items():
+        if not 0 <= share < 1:
+            raise DataError(f"expected {meaning} in [0, 1), came {share!r}")
 
-    Where the classes cannot give that many and keep one each for training, they are not balanced.
+
+def divide(n: int, labels: Tensor | None, held_out: float, calibration: float) -> Tensor:
+    """The part of each of n images, by its number in `Splits`, uint8 (n,).
+
+    Raises:
+        DataError: a share is outside [0, 1), or it would leave nothing to train on.
     """
-    check_share(share)
-    mask = torch.zeros(n, dtype=torch.bool)
+    check_shares(held_out, calibration)
+    parts = torch.full((n,), TRAIN, dtype=torch.uint8)
+    parts[_chosen(torch.arange(n), labels, held_out, "held-out")] = HELD_OUT
+    rest = torch.nonzero(parts == TRAIN)[:, 0]
+    parts[_chosen(rest, labels, calibration, "calibration")] = CALIBRATION
+    return parts
+
+
+_REFUSALS = {
+    "held-out": "expected at least 2 images to hold out a share of {share}, came {n}; pass held_out=0",
+    "calibration": (
+        "expected at least 2 images to train on and to calibrate with a share of {share}, came {n} (what is held out "
+        "not counted); pass calibration=0, or hold out fewer"
+    ),
+}
+
+
+def _chosen(index: Tensor, labels: Tensor | None, share: float, purpose: str) -> Tensor:
+    """Which of the images `index` (n,) a share takes: round(share·n), but at least one if share > 0.
+
+    Where the classes cannot give that many and keep one each, they are not balanced.
+    """
+    n = len(index)
     if share == 0:
-        return mask
+        return index[:0]
     if n < 2:
-        raise DataError(f"expected at least 2 images to hold out a share of {share}, came {n}; pass held_out=0")
+        raise DataError(_REFUSALS[purpose].format(share=share, n=n))
     wanted = min(max(1, int(share * n + 0.5)), n - 1)
-    order = permutation(n, 0, "held-out")
-    classes = torch.zeros(n, dtype=torch.int64) if labels is None else labels.cpu()
+    order = permutation(n, 0, purpose)
+    classes = torch.zeros(n, dtype=torch.int64) if labels is None else labels.cpu()[index]
     counts = torch.bincount(classes)
     if int((counts - 1).clamp(min=0).sum()) < wanted:
         classes, counts = torch.zeros_like(classes), torch.tensor([n])
     quotas = torch.tensor(_quotas(counts.tolist(), share, wanted))
     by_class = order[torch.argsort(classes[order], stable=True)]
     position = torch.arange(n) - (counts.cumsum(0) - counts).repeat_interleave(counts)
-    mask[by_class[position < quotas.repeat_interleave(counts)]] = True
-    return mask
+    return index[by_class[position < quotas.repeat_interleave(counts)]]
 
 
 def _quotas(counts: list[int], share: float, wanted: int) -> list[int]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from adversaria.data import archive, cifar, folder, idx, known, parquet, tables
 from adversaria.data.cache import Progress, Wish, load_cached
-from adversaria.data.images import Splits, check_share, from_arrays
+from adversaria.data.images import Splits, check_shares, from_arrays
 from adversaria.data.parts import Faults, Form, Source
 from adversaria.data.pixels import SUFFIXES
 from adversaria.errors import DataError, nearest
@@ -36,6 +36,7 @@ def load(
     resolution: int | None = None,
     channels: str | None = None,
     held_out: float = 0.1,
+    calibration: float = 0.0,
     progress: Progress | None = None,
 ) -> Splits:
     """Images from a file, a folder, or a data set known by name; decoded once, then mapped from the cache.
@@ -49,16 +50,17 @@ def load(
         channels: "gray" or "rgb". None: gray if every image is gray, else RGB.
         held_out: share in [0, 1) that is never trained on, taken class by class, always the same. A source with a
             test part of its own uses that instead.
+        calibration: share in [0, 1) of the rest that is not trained on either but kept to calibrate a critic, likewise.
         progress: called with (images decoded, images in all) now and then, if there is anything to decode.
 
     Raises:
         DataError: the source is missing, unreadable, damaged or unsafe, or an argument is out of its domain.
 
-    >>> train, test = load("digits")
-    >>> len(train), len(test), train.shape, train.classes[:3]
-    (1617, 180, (1, 8, 8), ('0', '1', '2'))
+    >>> train, calibration, test = load("digits", calibration=0.1)
+    >>> len(train), len(calibration), len(test), train.shape, train.classes[:3]
+    (1455, 162, 180, (1, 8, 8), ('0', '1', '2'))
     """
-    wish = _wish(resolution, channels, held_out)
+    wish = _wish(resolution, channels, held_out, calibration)
     if source == "digits":
         return _digits(wish)
     if isinstance(source, str) and source in known.NAMES:
@@ -66,22 +68,22 @@ def load(
     return load_cached(open_path(Path(source).expanduser()), wish, progress)
 
 
-def _wish(resolution: int | None, channels: str | None, held_out: float) -> Wish:
+def _wish(resolution: int | None, channels: str | None, held_out: float, calibration: float) -> Wish:
     if resolution is not None and (not isinstance(resolution, int) or resolution < 1):
         raise DataError(f"expected resolution as a whole number of pixels, at least 1, came {resolution!r}")
     if channels not in _CHANNELS:
         raise DataError(
             f"expected channels 'gray' or 'rgb', came {channels!r}{nearest(str(channels), ['gray', 'rgb'])}"
         )
-    check_share(held_out)
-    return Wish(_CHANNELS[channels], resolution, float(held_out))
+    check_shares(held_out, calibration)
+    return Wish(_CHANNELS[channels], resolution, float(held_out), float(calibration))
 
 
 def _digits(wish: Wish) -> Splits:
     contents, faults = known.read_digits(), Faults()
     images, labels = contents.train
     chunks = images.decode(Form(wish.channels or 1, wish.resolution), images.survey(faults), faults)
-    return from_arrays(np.concatenate(list(chunks)), labels, name="digits").split(wish.held_out)
+    return from_arrays(np.concatenate(list(chunks)), labels, name="digits").split(wish.held_out, wish.calibration)
 
 
 def open_path(path: Path) -> Source:

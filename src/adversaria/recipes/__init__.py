@@ -34,7 +34,7 @@ from adversaria.recipes.config import (
     Uniform,
     Wasserstein,
 )
-from adversaria.recipes.reading import PUBLISHED, named, parse, read
+from adversaria.recipes.reading import PUBLISHED, named, parse, read, recorded
 from adversaria.recipes.space import SampleSpace
 
 __all__ = [
@@ -75,4 +75,5 @@ __all__ = [
     "named",
     "parse",
     "read",
+    "recorded",
 ]

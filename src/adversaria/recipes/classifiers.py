@@ -13,7 +13,7 @@ def lenet_digits() -> Classifier:
     return Classifier(
         name="lenet-digits",
         steps=3_000,
-        data=Images(source="digits", held_out=0.2),
+        data=Images(source="digits", held_out=0.2, calibration=0),
         shift=1,
         checkpoint_every=3_000,
     )
@@ -24,7 +24,7 @@ def lenet_mnist() -> Classifier:
     return Classifier(
         name="lenet-mnist",
         steps=6_000,
-        data=Images(source="mnist"),
+        data=Images(source="mnist", calibration=0),
         shift=2,
         checkpoint_every=6_000,
     )

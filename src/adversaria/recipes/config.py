@@ -56,6 +56,8 @@ class Images(Config):
     """Convert to gray or RGB. None: gray if every image is gray, else RGB."""
     held_out: Share = 0.1
     """Share never trained on, kept for measuring; a data set with a test part of its own uses that instead."""
+    calibration: Share = 0.1
+    """Share of the training images kept from training, to calibrate the critic afterwards and to start chains."""
     flip: bool = False
     """Mirror each training image left to right with probability one half."""
 

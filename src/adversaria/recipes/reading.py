@@ -88,6 +88,25 @@ def parse(tree: Mapping[str, Any]) -> Recipe:
         raise RecipeError(_explain(error)) from error
 
 
+def recorded(tree: Mapping[str, Any]) -> Recipe:
+    """The recipe that a run or a model wrote down, whole: a field that it lacks had not been thought of.
+
+    It then means what was done: nothing was kept for calibration.
+
+    Raises:
+        RecipeError: as for `parse`.
+    """
+    return parse(_as_then(tree))
+
+
+def _as_then(tree: Mapping[str, Any]) -> dict[str, Any]:
+    complete = dict(tree)
+    source = complete.get("data")
+    if isinstance(source, dict) and source.get("kind") == "images":
+        complete["data"] = {"calibration": 0.0} | source
+    return complete
+
+
 # --- files -----------------------------------------------------------------------------------------------------
 
 
@@ -106,7 +125,7 @@ def _file(path: Path) -> dict[str, Any]:
         raise RecipeError(f"{path} should hold named fields, got {type(tree).__name__}")
     base = tree.pop("recipe", None)
     if isinstance(base, dict):  # the recipe.json of a run
-        return base
+        return _as_then(base)
     return tree if base is None else _merged(named(str(base)).model_dump(mode="json"), tree)
 
 

@@ -20,7 +20,7 @@ class Provenance:
     started: str | None = None
     git: str | None = None
     data: Mapping[str, Any] | None = None
-    """name, fingerprint, train, held_out; None where a game needs no data."""
+    """name, fingerprint, train, calibration, held_out; None where a game needs no data."""
     device: str | None = None
 
     def rows(self) -> list[tuple[str, str]]:
@@ -29,7 +29,8 @@ class Provenance:
         rows += [(f"version of {name}", str(version)) for name, version in self.versions.items()]
         data = self.data or {}
         rows += [("data", data.get("name")), ("data fingerprint (SHA-256)", data.get("fingerprint"))]
-        rows += [("images trained on", data.get("train")), ("images held out", data.get("held_out"))]
+        rows += [("images trained on", data.get("train"))]
+        rows += [("images kept to calibrate", data.get("calibration")), ("images held out", data.get("held_out"))]
         return [(what, f"{v:,}" if isinstance(v, int) else str(v)) for what, v in rows if v is not None]
 
 
