@@ -8,8 +8,11 @@ Every sampler wraps a source (a model, another sampler, or a function that propo
 source again.
 """
 
+from adversaria.sampling.calibration import Beta, Calibration, Identity, Isotonic, Method, Platt, Temperature
+from adversaria.sampling.diagnosis import Bin, Diagnosis, diagnose
 from adversaria.sampling.metropolis import MetropolisHastings, Within, total_variation_bound
 from adversaria.sampling.perfect import PerfectIndependence
+from adversaria.sampling.ratio import Ratio, calibrate
 from adversaria.sampling.rejection import ExactRejection, Percentile, Rejection, log_acceptance
 from adversaria.sampling.resampling import Resampling
 from adversaria.sampling.sampler import Diagnostics, Draws, Sampler
@@ -17,6 +20,18 @@ from adversaria.sampling.selection import acceptances, last_accepted
 from adversaria.sampling.source import LogRatio, Propose, Pushforward, Samples, Source, source_of
 
 __all__ = [
+    "Beta",
+    "Bin",
+    "Calibration",
+    "Diagnosis",
+    "Identity",
+    "Isotonic",
+    "Method",
+    "Platt",
+    "Ratio",
+    "Temperature",
+    "calibrate",
+    "diagnose",
     "Diagnostics",
     "Draws",
     "ExactRejection",

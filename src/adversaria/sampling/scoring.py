@@ -61,7 +61,7 @@ def checked(values: Tensor, n: int, what: str) -> Tensor:
         came = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
         raise SamplingError(f"{what} should give scores ({n},) or ({n}, k) for {n} samples, came {came}")
     scores = values.double() if values.ndim == 1 else values.double().mean(1)
-    if math.isfinite(float(scores.sum())):  # then so is each, and this is much the cheaper question
+    if math.isfinite(float(scores.detach().sum())):  # then so is each, and this is much the cheaper question
         return scores
     wrong = int((~scores.isfinite()).sum())
     if wrong:
