@@ -10,6 +10,9 @@ source again.
 
 from adversaria.sampling.calibration import Beta, Calibration, Identity, Isotonic, Method, Platt, Temperature
 from adversaria.sampling.diagnosis import Bin, Diagnosis, diagnose
+from adversaria.sampling.flow import GradientFlow
+from adversaria.sampling.langevin import Langevin
+from adversaria.sampling.latent_metropolis import LatentMetropolis
 from adversaria.sampling.metropolis import MetropolisHastings, Within, total_variation_bound
 from adversaria.sampling.perfect import PerfectIndependence
 from adversaria.sampling.ratio import Ratio, calibrate
@@ -20,6 +23,9 @@ from adversaria.sampling.selection import acceptances, last_accepted
 from adversaria.sampling.source import LogRatio, Propose, Pushforward, Samples, Source, source_of
 
 __all__ = [
+    "LatentMetropolis",
+    "Langevin",
+    "GradientFlow",
     "Beta",
     "Bin",
     "Calibration",

@@ -144,25 +144,25 @@ class Proposals:
         self.weights = Weights()
         few = source.propose(PROBED, generator_for(0, "probe"))
         self._check_rows_are_apart(few)
-        self._rows = rows_for(source.decode(few[:1])[0])
+        self.rows = rows_for(source.decode(few[:1])[0])
 
     def chains_of(self, length: int) -> int:
         """How many chains of `length` proposals to draw together: a function of the length and the sample's shape."""
-        return max(1, BATCHES * self._rows // length)
+        return max(1, BATCHES * self.rows // length)
 
     def draw(self, n: int, generator: torch.Generator) -> Scored:
         """n proposals, n ≥ 1; the networks see them in batches whose shapes depend on n alone."""
         kept = self.source.propose(n, generator)
-        even = -(-n // -(-n // self._rows))
+        even = -(-n // -(-n // self.rows))
         log_ratio = self._score(kept, even).cpu()
         self.weights.add(log_ratio)
         return Scored(kept, log_ratio)
 
     def decode(self, kept: Tensor) -> Tensor:
         """The samples (n, ...) of what was kept, n ≥ 1, in batches of fixed shape, so that none depends on n."""
-        missing = -len(kept) % self._rows
+        missing = -len(kept) % self.rows
         filled = torch.cat([kept, kept[:1].expand(missing, *kept.shape[1:])])
-        return torch.cat([self.source.decode(part) for part in filled.split(self._rows)])[: len(kept)]
+        return torch.cat([self.source.decode(part) for part in filled.split(self.rows)])[: len(kept)]
 
     def _score(self, kept: Tensor, rows: int = PROBED) -> Tensor:
         # Checked all at once: a check costs as much as a small layer.

@@ -1,0 +1,70 @@
+r"""Discriminator-driven latent sampling: Langevin's walk in the latent energy, without correction.
+
+    z ← z − (ε/2)·∇E(z) + √ε·ξ,    ξ ~ N(0, I),    E(z) = −log p₀(z) − ℓ(G(z))
+
+Its stationary law differs from exp(−E) by O(ε): where E is ½ z²/v it is N(0, v/(1 − ε/4v)), too wide.
+`LatentMetropolis` is the same walk with the bias taken out.
+
+Published: ε = 0.01 and some thousand steps for toy laws and for images of CIFAR-10.
+
+Source: T. Che et al., Your GAN is secretly an energy-based model and you should use discriminator driven latent
+sampling, 2020, https://arxiv.org/abs/2003.06060.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from adversaria.errors import SamplingError
+from adversaria.sampling.latent import LatentLaw, Moved, check_steps, latent_law, noise_like, play
+from adversaria.sampling.sampler import Draws, Sampler, check_count, check_pair
+from adversaria.sampling.source import LogRatio
+
+
+@dataclass(frozen=True, eq=False)
+class Langevin(Sampler):
+    """Unadjusted Langevin walks from latents of the prior.
+
+    Arguments:
+        source: a model, or `Pushforward(prior, generator)`; the prior has `log_prob`, positive everywhere.
+        ratio: x (B, ...) → (B,), log p_data/p_model up to a constant, differentiable.
+        steps: of each walk, ≥ 1.
+        step_size: ε > 0.
+
+    Raises:
+        SamplingError: an argument is out of its domain, or there are no latents, density, or gradient.
+
+    Limiting case: ε·steps → 0 gives the model's samples.
+    """
+
+    source: Any
+    ratio: LogRatio
+    steps: int
+    step_size: float
+
+    def __post_init__(self) -> None:
+        check_pair(self.source, self.ratio)
+        latent_law(self.source, self.ratio, density=True)
+        check_steps(self.steps, self.step_size)
+
+    def run(self, n: int, *, seed: int) -> Draws:
+        """n samples, each the end of its own walk.
+
+        Raises:
+            SamplingError: n is negative; energies that are not finite; a walk left the support of the prior.
+        """
+        check_count(n)
+        return play(self, "Langevin", n, seed, self._walk, density=True)
+
+    def _walk(self, law: LatentLaw, z: Tensor, g: torch.Generator) -> Moved:
+        for step in range(self.steps):
+            here = law.log_density(z)
+            if (here.value == -torch.inf).any():
+                raise SamplingError(
+                    f"a walk left the support of the prior at step {step}, where it has no gradient; LatentMetropolis "
+                    "refuses such steps, or use a prior that is positive everywhere"
+                )
+            z = z + 0.5 * self.step_size * here.gradient + self.step_size**0.5 * noise_like(z, g)
+        return Moved(z, 1.0)
