@@ -9,6 +9,16 @@ functions take plain arrays and can be used alone; so can `page`, on a `Material
 This part of the package is a leaf: nothing else imports it. matplotlib is imported with the first figure.
 """
 
+from adversaria.report.before_after import (
+    Course,
+    chain_positions,
+    density_before_after,
+    metric_over_training,
+    modes_before_after,
+    points_before_after,
+    reliability,
+    scores_before_after,
+)
 from adversaria.report.figures import (
     critic_field,
     curves,
@@ -32,25 +42,33 @@ from adversaria.report.pictures import data_uri, image_grid
 from adversaria.report.series import Series, series
 
 __all__ = [
+    "Course",
     "Material",
     "Neighbours",
     "Series",
+    "chain_positions",
     "critic_field",
     "curves",
     "data_uri",
     "density",
+    "density_before_after",
     "histograms",
     "image_grid",
     "line_density",
     "line_scores",
     "mesh",
+    "metric_over_training",
     "mode_histogram",
+    "modes_before_after",
     "nearest",
     "page",
+    "points_before_after",
     "preference",
     "radius",
+    "reliability",
     "scatter",
     "score_histogram",
+    "scores_before_after",
     "scores_over_steps",
     "series",
     "trajectory",

@@ -55,7 +55,7 @@ def curves(
         axes.set_ylim(0, None if any(c.value.max() > 0 for c in lines.values()) else 1)
     axes.set_xlabel("training step")
     axes.set_ylabel(ylabel)
-    _few_ticks(axes)
+    few_ticks(axes)
     legend(figure, axes)
     return figure
 
@@ -64,11 +64,12 @@ def _cycle(count: int) -> list[str]:
     return [LINES[i % len(LINES)] for i in range(count)]
 
 
-def _few_ticks(axes: "Axes") -> None:
+def few_ticks(axes: "Axes", most: int = 5) -> None:
+    """At most `most` intervals on either axis, at round numbers."""
     from matplotlib.ticker import MaxNLocator
 
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+        axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]))
 
 
 def histograms(groups: Mapping[str, ArrayLike], bins: int = 30) -> tuple[NDArray, dict[str, NDArray]]:
@@ -106,7 +107,7 @@ def score_histogram(groups: Mapping[str, ArrayLike], *, bins: int = 30) -> "Figu
         axes.stairs(percent, edges, color=colour, alpha=0.15, fill=True)
     axes.set_xlabel("critic's score (higher: more real)")
     axes.set_ylabel("share of group (%)")
-    _few_ticks(axes)
+    few_ticks(axes)
     legend(figure, axes, columns=2)
     return figure
 
@@ -131,7 +132,7 @@ def scores_over_steps(
         axes.axhline(floor, color=REAL, linestyle="--", linewidth=1, label="real (floor)")
     axes.set_xlabel("training step")
     axes.set_ylabel(ylabel)
-    _few_ticks(axes)
+    few_ticks(axes)
     legend(figure, axes)
     return figure
 
@@ -163,7 +164,7 @@ def _plane(view: Window) -> "tuple[Figure, Axes]":
     axes.grid(False)
     axes.set_xlabel("$x_1$", parse_math=True)
     axes.set_ylabel("$x_2$", parse_math=True)
-    _few_ticks(axes)
+    few_ticks(axes)
     return figure, axes
 
 
@@ -246,7 +247,7 @@ def line_density(at: ArrayLike, p: ArrayLike, *, generated: ArrayLike, real: Arr
     axes.plot(at, p, color=INK, linewidth=1, label="exact density")
     axes.set_xlabel("x")
     axes.set_ylabel("density")
-    _few_ticks(axes)
+    few_ticks(axes)
     legend(figure, axes)
     return figure
 
@@ -258,7 +259,7 @@ def line_scores(at: ArrayLike, scores: ArrayLike) -> "Figure":
     axes.plot(at, scores, color=FIRST)
     axes.set_xlabel("x")
     axes.set_ylabel("critic's score")
-    _few_ticks(axes)
+    few_ticks(axes)
     return figure
 
 
@@ -279,7 +280,7 @@ def mode_histogram(counts: ArrayLike) -> "Figure":
     axes.axhline(100 * fair, color=REAL, linewidth=1, label="equal share, 95 % range")
     axes.set_xlabel("mode")
     axes.set_ylabel("share of points (%)")
-    _few_ticks(axes)
+    few_ticks(axes)
     axes.set_xlim(0.3, modes + 0.7)
     legend(figure, axes)
     return figure
@@ -312,15 +313,16 @@ def radius(steps: ArrayLike, x: ArrayLike, y: ArrayLike) -> "Figure":
     axes.plot(np.asarray(steps), r, color=FIRST)
     axes.set_xlabel("training step")
     axes.set_ylabel("distance to equilibrium")
-    _few_ticks(axes)
+    few_ticks(axes)
     if r.min() > 0 and r.max() > 10 * r.min():
-        _logarithmic(axes)
+        logarithmic(axes)
     else:
         axes.set_ylim(0, None)
     return figure
 
 
-def _logarithmic(axes: "Axes") -> None:
+def logarithmic(axes: "Axes") -> None:
+    """A logarithmic axis upwards, labelled in plain numbers."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     axes.set_yscale("log")

@@ -3,6 +3,10 @@
     real, held out   blue         what the generator is compared with
     real, trained on light blue   what it has seen
     generated        vermilion    what it made
+    corrected        green        what a sampler made of that, by the critic
+
+Where samplers are compared, the hue tells the sampler (`LOOKS`): green for Metropolis-Hastings, pink for rejection; and
+line and marker tell whether its critic was calibrated: solid and full if it was, dashed and hollow if not.
 
 The colours are those of Okabe and Ito, which people with any common colour blindness tell apart. Figures are drawn
 with the Agg and SVG back ends only and without pyplot, so no window and no global state is involved. matplotlib is
@@ -18,7 +22,8 @@ References:
 import functools
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
@@ -32,6 +37,44 @@ INK, FAINT = "#222222", "#bbbbbb"
 
 LINES = (FIRST, SECOND, THIRD, FOURTH, REAL, FAKE)
 """Colours of lines that are neither real nor generated: losses by phase, rates by player."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a group of samples is drawn: never told apart by colour alone."""
+
+    colour: str
+    line: str = "-"
+    marker: str = "o"
+    full: bool = True
+
+
+LOOKS = {
+    "real": Look(REAL, marker="x"),
+    "generated": Look(FAKE),
+    "GAN": Look(FAKE),
+    "rejection": Look(SECOND, "--", "s", full=False),
+    "rejection, calibrated": Look(SECOND, "-", "s"),
+    "MH": Look(FIRST, "--", "^", full=False),
+    "MH, calibrated": Look(FIRST, "-", "^"),
+    "corrected": Look(FIRST, "-", "^"),
+}
+"""The look of each group, in the order in which they are shown; a figure may hold others beside these."""
+
+_OTHERS = (Look(THIRD, "-", "D"), Look(FOURTH, "-", "v"), Look(TRAIN, "-", "P"), Look(INK, ":", "*"))
+
+
+def looks(names: Iterable[str]) -> dict[str, Look]:
+    """The look of each name, those of `LOOKS` first and in its order, then the others in theirs.
+
+    >>> list(looks(["mine", "MH", "GAN"]))
+    ['GAN', 'MH', 'mine']
+    """
+    given = list(names)
+    others = [name for name in given if name not in LOOKS]
+    known = {name: look for name, look in LOOKS.items() if name in given}
+    return known | {name: _OTHERS[i % len(_OTHERS)] for i, name in enumerate(others)}
+
 
 NAMES = {
     REAL: "real",
@@ -114,6 +157,23 @@ def panel(width: float = WIDTH, height: float = HEIGHT) -> "tuple[Figure, Axes]"
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.add_subplot()
+
+
+def panels(rows: int, columns: int, *, width: float, height: float, shared: bool) -> "tuple[Figure, list[Axes]]":
+    """An empty figure of rows × columns panels, sizes in inches of the whole; row by row.
+
+    Arguments:
+        rows, columns: how many.
+        width, height: of the figure.
+        shared: whether all panels have the same axes.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    found = figure.subplots(rows, columns, sharex=shared, sharey=shared, squeeze=False)
+    return figure, list(found.flat)
 
 
 def legend(figure: "Figure", axes: "Axes", columns: int = 3) -> None:
