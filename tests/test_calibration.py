@@ -192,6 +192,36 @@ def test_figures_of_a_diagnosis():
     assert "Dawid" in str(found)
 
 
+@pytest.mark.parametrize(("n", "m"), [(100, 100), (70, 50), (400, 350)])
+@pytest.mark.parametrize("level", [0.0, 1e-3])
+def test_a_constant_ratio_is_not_accused(n, m, level):
+    """Nothing varies, so the reliability curve is one point, and less than one sample's difference is no evidence."""
+    found = diagnose(torch.full((n,), level).double(), torch.full((m,), level).double())
+    assert found.calibrated
+    assert len(found.bins) == 1
+    assert found.error < 1e-3
+    assert not diagnose(torch.full((n,), 2.0), torch.full((m,), 2.0)).calibrated
+
+
+def test_equal_ratios_share_a_bin():
+    """Cut apart, a plateau would be ordered by class: real samples come first. Counts are against the definition."""
+    real, fake = (side.sign() for side in scores(300, 200))
+    found = diagnose(real, fake)
+    assert [one.count for one in found.bins] == [int((real == at).sum() + (fake == at).sum()) for at in (-1, 1)]
+    assert [one.observed for one in found.bins] == pytest.approx(
+        [float((real == at).sum() / ((real == at).sum() + (fake == at).sum())) for at in (-1, 1)]
+    )
+
+
+@pytest.mark.parametrize("method", FREE)
+@pytest.mark.parametrize(("n", "m"), [(1000, 1000), (1000, 700), (300, 900)])
+def test_a_useless_critic_has_a_diagnosis_that_does_not_accuse(method, n, m):
+    real, fake = scores(n, m)
+    found = calibrate(lambda x: -x, real=real[:, None], fake=fake[:, None], method=method)
+    assert found.diagnosis.dawid_p > 0.01
+    assert found.diagnosis.error < 0.05
+
+
 def test_intervals_hold_the_truth_as_often_as_they_say():
     """Ten bins of 100 repetitions: 95 % of 1,000 within 4.5 standard deviations."""
     inside = total = 0
@@ -264,7 +294,7 @@ def test_a_ratio_knows_what_its_fakes_came_from():
     source = Sampler()
     found = calibrate(Recorder(), real=sides()[0], fake=source, method="platt")
     assert found.source is source
-    assert found.fitted_on == (80, 80)
+    assert found.fitted_on == (80, 1000)
     assert calibrate(Recorder(), real=sides()[0], fake=sides()[1], method="platt").source is None
     x = torch.tensor([[0.5], [1.0]], requires_grad=True)
     assert found(x).requires_grad
@@ -284,6 +314,11 @@ def test_a_critic_in_training_mode_is_judged_with_fixed_statistics():
         critic = nn.Sequential(nn.Linear(1, 4), nn.BatchNorm1d(4), nn.Linear(4, 1)).double()
     real, fake = sides()
     trained = calibrate(critic, real=real, fake=fake, method="platt")
+    assert critic.training
+    assert int(critic[1].num_batches_tracked) == 0
+    critic.train()
+    with torch.no_grad():
+        torch.testing.assert_close(trained(real)[:4], trained(real[:4]))
     assert critic.training
     assert int(critic[1].num_batches_tracked) == 0
     assert trained.calibration == calibrate(critic.eval(), real=real, fake=fake, method="platt").calibration
@@ -307,18 +342,22 @@ ANY = objectives.NonSaturating()
         ({"fake": torch.zeros(49, 1)}, "at least 50 fake"),
         ({"real": torch.empty(0, 1)}, "at least 50 real"),
         ({"fake": torch.zeros(60, 2)}, "make them alike"),
+        ({"fake": None}, "came NoneType"),
+        ({"fake": lambda n, generator: torch.zeros(n, 1)}, "came function"),
         ({"critic": lambda x: torch.zeros(len(x))}, "nothing to calibrate"),
         ({"critic": lambda x: x / 0}, "not finite"),
         ({"critic": lambda x: torch.where(x > 2, math.nan, x)}, "not finite"),
         ({"method": "identity"}, "pass objective"),
         ({"method": "temperature"}, "pass objective"),
-        ({"method": "identity", "objective": objectives.Hinge()}, "Hinge"),
+        ({"method": "identity", "objective": objectives.Hinge()}, "best score of a Hinge"),
         ({"method": "identity", "objective": objectives.LeastSquares()}, "LeastSquares"),
         ({"method": "identity", "objective": objectives.Wasserstein()}, "Wasserstein"),
         ({"method": "identity", "objective": objectives.Relativistic()}, "level is unknown"),
         ({"method": "temperature", "objective": objectives.Relativistic()}, "level is unknown"),
         ({"method": "temperature", "objective": objectives.LeastSquares()}, "equally likely"),
         ({"method": "identity", "objective": objectives.NonSaturating(0.9)}, "NonSaturating"),
+        ({"method": "identity", "objective": ANY, "critic": lambda x: torch.cat([x, 2 * x], 1)}, "2 scores"),
+        ({"method": "temperature", "objective": ANY, "critic": lambda x: torch.cat([x, 2 * x], 1)}, "2 scores"),
     ],
 )
 def test_what_cannot_be_calibrated(changes, message):

@@ -12,7 +12,7 @@ critic look better calibrated, and chains start higher, than they should.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol, get_args
+from typing import Any, NamedTuple, Protocol, get_args
 
 import torch
 from torch import Tensor
@@ -26,6 +26,11 @@ from adversaria.sampling.source import Samples, device_of
 
 LEAST = 50
 """Fewest samples of each side."""
+
+FAKES = 2_000
+"""Fewest fakes that are drawn where they can be: both sides weigh the same, and fakes cost little."""
+
+INSTEAD = "calibrate by platt, beta or isotonic instead"
 
 
 class Objective(Protocol):
@@ -63,12 +68,13 @@ class Ratio:
     fitted_on: tuple[int, int] = (0, 0)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """ℓ(x).
+        """ℓ(x), with the critic in evaluation mode.
 
         Raises:
             SamplingError: scores that are not finite.
         """
-        return self.calibration(checked(self.critic(x), len(x), "the critic"))
+        with evaluating(self.critic):
+            return self.calibration(checked(self.critic(x), len(x), "the critic"))
 
     @property
     def bound(self) -> float | None:
@@ -100,25 +106,31 @@ def calibrate(
         real: (n, ...) real samples that the critic was not trained on, at least 50. A real sample that is bitwise equal
             to one which fits or checks is not used as a start.
         fake: fresh samples of the generator (m, ...), at least 50; or what they can be drawn from, a model or sampler,
-            in which case 4n/5 are drawn, and the ratio knows that it is one to this law.
+            in which case 4n/5 are drawn, but no fewer than 2,000, and the ratio knows that it is one to this law.
         method: identity, temperature, platt, beta, or isotonic; see `calibration`.
-        objective: what the critic was trained for. Needed for identity and temperature, which read scores as logits.
+        objective: what the critic was trained for. Needed for identity and temperature, which read scores as logits,
+            one for each sample.
         seed: of the division, and of the fakes.
 
     Raises:
         SamplingError: too few samples or of unlike shapes; scores that are not finite, or all the same; a method that
-            is unknown, or does not suit the objective, with the reason.
+            is unknown, or does not suit the objective or the critic, with the reason.
     """
     _check_method(method)
     if method in ("identity", "temperature"):
         check_logits(objective, method)
-    real_scores, fake_scores, used = _scores(critic, real, fake, seed)
+    real_scores, fake_scores, used, outputs = _scores(critic, real, fake, seed)
+    if method in ("identity", "temperature") and outputs > 1:
+        raise SamplingError(
+            f"the critic gives {outputs} scores for each sample, and the mean of several logits is none of the whole "
+            f"sample; {INSTEAD}"
+        )
     fit, check, starts = _divide(real, seed)
     order = permutation(len(fake_scores), seed, "calibration", "fake")
     halves = order.tensor_split(2)
     calibration = FITS[method](real_scores[fit].numpy(), fake_scores[halves[0]].numpy())
     raw = None
-    if _are_logits(objective):
+    if outputs == 1 and _are_logits(objective):
         raw = diagnose(real_scores[check], fake_scores[halves[1]])
     return Ratio(
         critic,
@@ -137,13 +149,21 @@ def _check_method(method: str) -> None:
         raise SamplingError(f"no calibration '{method}'{nearest(method, known)}; there are {', '.join(known)}")
 
 
-def _scores(
-    critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor | Samples, seed: int
-) -> tuple[Tensor, Tensor, Any]:
-    """Scores (n,) and (m,) float64, and what the fakes were drawn from."""
-    source = None if isinstance(fake, Tensor) else fake
+class _Scores(NamedTuple):
+    real: Tensor
+    """(n,) float64."""
+    fake: Tensor
+    """(m,) float64."""
+    source: Samples | None
+    """What the fakes were drawn from."""
+    outputs: int
+    """Scores that the critic gives for each sample."""
+
+
+def _scores(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor | Samples, seed: int) -> _Scores:
     _check_enough("real", real)
-    drawn = fake if isinstance(fake, Tensor) else fake.sample(4 * len(real) // 5, seed=seed_for(seed, "calibration"))
+    source = None if isinstance(fake, Tensor) else fake
+    drawn = fake if isinstance(fake, Tensor) else _drawn(fake, 4 * len(real) // 5, seed)
     if source is None:
         _check_enough("fake", drawn)
     if real.shape[1:] != drawn.shape[1:]:
@@ -151,20 +171,41 @@ def _scores(
             f"real samples are {tuple(real.shape[1:])} and fakes {tuple(drawn.shape[1:])}; make them alike"
         )
     with torch.no_grad(), evaluating(critic):
-        scored = [_score(critic, samples, side) for samples, side in ((real, "real"), (drawn, "fake"))]
-    both = torch.cat(scored)
+        (of_real, outputs), (of_fake, _) = (_score(critic, x, side) for x, side in ((real, "real"), (drawn, "fake")))
+    both = torch.cat([of_real, of_fake])
     if float(both.max()) == float(both.min()):
         raise SamplingError(
             f"the critic gives every sample the score {float(both[0]):.4g}, so there is nothing to calibrate: has it "
             "been trained, and does it see what it was trained on (range, shape)?"
         )
-    return scored[0], scored[1], source
+    return _Scores(of_real, of_fake, source, outputs)
 
 
-def _score(critic: Callable[[Tensor], Tensor], samples: Tensor, side: str) -> Tensor:
-    where = device_of(critic)
-    what = f"the critic, on {side} samples,"
-    return in_batches(lambda part: checked(critic(part.to(where)), len(part), what), samples).cpu()
+def _drawn(source: Samples, n: int, seed: int) -> Tensor:
+    if not isinstance(source, Samples):
+        raise SamplingError(
+            f"fake should be a tensor of samples, or a model or sampler with sample(n, seed=...), came "
+            f"{type(source).__name__}"
+        )
+    drawn = source.sample(n, seed=seed_for(seed, "calibration"))
+    if not isinstance(drawn, Tensor) or drawn.ndim < 1 or len(drawn) != n:
+        came = f"shape {tuple(drawn.shape)}" if isinstance(drawn, Tensor) else type(drawn).__name__
+        raise SamplingError(f"sample(n, seed=...) of fake should return a tensor of n = {n} samples, came {came}")
+    return drawn
+
+
+def _score(critic: Callable[[Tensor], Tensor], samples: Tensor, side: str) -> tuple[Tensor, int]:
+    """Scores (n,) float64, and how many the critic gives for each sample."""
+    where, outputs = device_of(critic), 1
+
+    def scored(part: Tensor) -> Tensor:
+        nonlocal outputs
+        values = critic(part.to(where))
+        scores = checked(values, len(part), f"the critic, on {side} samples,")
+        outputs = values.shape[1] if values.ndim == 2 else 1
+        return scores
+
+    return in_batches(scored, samples).cpu(), outputs
 
 
 def _check_enough(side: str, samples: Tensor) -> None:
@@ -197,11 +238,10 @@ def check_logits(objective: Objective | None, method: str) -> None:
     Raises:
         SamplingError: with the reason.
     """
-    instead = "calibrate by platt, beta or isotonic instead"
     if objective is None:
         raise SamplingError(
             f"{method} reads scores as logits, so it must know what the critic was trained for: pass objective=..., or "
-            f"{instead}"
+            f"{INSTEAD}"
         )
     name = type(objective).__name__
     grid = torch.linspace(-4, 4, 9, dtype=torch.float64)
@@ -210,16 +250,18 @@ def check_logits(objective: Objective | None, method: str) -> None:
     except ValueError as error:
         raise SamplingError(f"the scores of a {name} critic are no log ratio: {error}") from error
     real, fake = grid[:4, None] / 3, grid[3:7, None] / 5
-    moved = objective.critic_loss(real + 1, fake + 1) - objective.critic_loss(real, fake)
-    if abs(float(moved)) < 1e-9:
+    at_rest = objective.critic_loss(real, fake)
+    # A margin hides small shifts where as many scores rise as fall, so a large one is tried too.
+    moved = [float(objective.critic_loss(real + by, fake + by) - at_rest) for by in (1, 10)]
+    if max(map(abs, moved)) < 1e-9:
         raise SamplingError(
-            f"a {name} critic is trained on differences of scores, so their level is unknown; {instead}"
+            f"a {name} critic is trained on differences of scores, so their level is unknown; {INSTEAD}"
         )
     wanted = grid if method == "identity" else torch.zeros(1)
     reached = best if method == "identity" else best[4:5]
     if not torch.allclose(reached.double(), wanted.double(), atol=1e-6):
         what = "log p_data/p_model" if method == "identity" else "0 where real and fake are equally likely"
-        raise SamplingError(f"the best score of a {name} critic is not {what}; {instead}")
+        raise SamplingError(f"the best score of a {name} critic is not {what}; {INSTEAD}")
 
 
 def _are_logits(objective: Objective | None) -> bool:
