@@ -163,7 +163,7 @@ class _Scores(NamedTuple):
 def _scores(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor | Samples, seed: int) -> _Scores:
     _check_enough("real", real)
     source = None if isinstance(fake, Tensor) else fake
-    drawn = fake if isinstance(fake, Tensor) else _drawn(fake, 4 * len(real) // 5, seed)
+    drawn = fake if isinstance(fake, Tensor) else _drawn(fake, max(FAKES, 4 * len(real) // 5), seed)
     if source is None:
         _check_enough("fake", drawn)
     if real.shape[1:] != drawn.shape[1:]:
