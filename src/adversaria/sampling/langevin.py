@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from adversaria.errors import SamplingError
-from adversaria.sampling.latent import LatentLaw, Moved, check_steps, latent_law, noise_like, play
+from adversaria.sampling.latent import LatentLaw, Moved, at_step, check_steps, latent_law, noise_like, play
 from adversaria.sampling.sampler import Draws, Sampler, check_count, check_pair
 from adversaria.sampling.source import LogRatio
 
@@ -56,15 +56,17 @@ class Langevin(Sampler):
             SamplingError: n is negative; energies that are not finite; a walk left the support of the prior.
         """
         check_count(n)
-        return play(self, "Langevin", n, seed, self._walk, density=True)
+        note = "not corrected for the size of the steps: see LatentMetropolis"
+        return play(self, "Langevin", n, seed, self._walk, density=True, notes=(note,))
 
     def _walk(self, law: LatentLaw, z: Tensor, g: torch.Generator) -> Moved:
         for step in range(self.steps):
-            here = law.log_density(z)
-            if (here.value == -torch.inf).any():
-                raise SamplingError(
-                    f"a walk left the support of the prior at step {step}, where it has no gradient; LatentMetropolis "
-                    "refuses such steps, or use a prior that is positive everywhere"
-                )
+            with at_step(step, self.steps):
+                here = law.log_density(z)
+                if (here.value == -torch.inf).any():
+                    raise SamplingError(
+                        "a walk has left the support of the prior, and has no gradient there; LatentMetropolis refuses "
+                        "such steps, or use a prior that is positive everywhere"
+                    )
             z = z + 0.5 * self.step_size * here.gradient + self.step_size**0.5 * noise_like(z, g)
         return Moved(z, 1.0)

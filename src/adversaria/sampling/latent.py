@@ -6,7 +6,8 @@ exp(−E) is p₀(z)·p_data(G(z))/p_model(G(z)) up to a factor, and its image u
 2020). Unlike in image space, where gradients leave the images that a generator can make, every z here gives one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from torch import Tensor
 from adversaria.errors import SamplingError
 from adversaria.randomness import generator_for
 from adversaria.sampling.sampler import Diagnostics, Draws, described, no_draws
-from adversaria.sampling.scoring import Proposals, evaluating
+from adversaria.sampling.scoring import Proposals, checked, evaluating
 from adversaria.sampling.source import LogRatio, Pushforward, source_of
 
 SHARE = 4
@@ -44,29 +45,62 @@ class LatentLaw:
     source: Pushforward
     ratio: LogRatio
 
-    def log_ratio(self, z: Tensor) -> Slope:
-        """ℓ(G(z)) and its gradient."""
-        return self._slope(lambda at: self.ratio(self.source.decode(at)), z, "the log ratio")
+    def log_ratio(self, z: Tensor, *, flat: bool = False) -> Slope:
+        """ℓ(G(z)) and its gradient.
 
-    def log_density(self, z: Tensor) -> Slope:
-        """−E(z) = log p₀(z) + ℓ(G(z)) and its gradient; −∞ outside the support of p₀."""
-        prior = self._slope(self.source.prior.log_prob, z, "the prior's log density", outside=True)
-        ratio = self.log_ratio(z)
+        Arguments:
+            z: (B, d).
+            flat: whether a ratio that cannot be differentiated may pass as one of gradient 0, as it may where
+                acceptance makes up for a poor proposal, but not where the gradient is all there is.
+
+        Raises:
+            SamplingError: something is not finite, or there is no gradient.
+        """
+
+        def score(at: Tensor) -> Tensor:
+            return checked(self.ratio(self.source.decode(at)), len(at), "the ratio")
+
+        return self._slope(score, z, "the log ratio", flat=flat)
+
+    def log_density(self, z: Tensor, *, flat: bool = False) -> Slope:
+        """−E(z) = log p₀(z) + ℓ(G(z)) and its gradient; −∞ outside the support of p₀. As `log_ratio`."""
+        prior = self._slope(self.log_prior, z, "the prior's log density", flat=True)
+        ratio = self.log_ratio(z, flat=flat)
         return Slope(prior.value + ratio.value, prior.gradient + ratio.gradient)
 
-    def _slope(self, function: Callable[[Tensor], Tensor], z: Tensor, what: str, *, outside: bool = False) -> Slope:
+    def log_prior(self, z: Tensor) -> Tensor:
+        """log p₀(z) (B,) float64; −∞ outside the support.
+
+        Raises:
+            SamplingError: not of the shape (B,), or NaN or +∞.
+        """
+        value = self.source.prior.log_prob(z).double()
+        if value.shape != (len(z),):
+            raise SamplingError(
+                f"prior.log_prob should give ({len(z)},) for as many latents, came {tuple(value.shape)}"
+            )
+        wrong = int((~(value < torch.inf)).sum())
+        if wrong:
+            raise SamplingError(f"prior.log_prob is not finite at {wrong} of {len(z)} latents; it may be −∞, no more")
+        return value
+
+    def _slope(self, function: Callable[[Tensor], Tensor], z: Tensor, what: str, *, flat: bool) -> Slope:
         with torch.enable_grad():
             at = z.detach().requires_grad_()
-            value = function(at).double()
+            value = function(at)
+            if not (value.requires_grad or flat):
+                raise SamplingError(
+                    f"{what} has no gradient in the latents: it, or the generator, is detached, computed outside "
+                    "torch, or under torch.no_grad or torch.inference_mode; LatentMetropolis can do without"
+                )
             gradient = torch.autograd.grad(value.sum(), at)[0] if value.requires_grad else torch.zeros_like(at)
-        value = value.detach()
-        wrong = ~gradient.isfinite().all(1) | ~(value.isfinite() | ((value == -torch.inf) & outside))
-        if wrong.any():
+        wrong = int((~gradient.isfinite().all(1)).sum())
+        if wrong:
             raise SamplingError(
-                f"{what} or its gradient is not finite at {int(wrong.sum())} of {len(z)} latents; take smaller steps, "
-                "or look for weights that have diverged"
+                f"the gradient of {what} is not finite at {wrong} of {len(z)} latents; take smaller steps, or look for "
+                "weights that have diverged"
             )
-        return Slope(value, gradient)
+        return Slope(value.detach(), gradient)
 
 
 def latent_law(source: Any, ratio: LogRatio, *, density: bool) -> LatentLaw:
@@ -104,6 +138,15 @@ class Moved(NamedTuple):
     """Mean share of moves accepted."""
 
 
+@contextmanager
+def at_step(step: int, steps: int) -> Iterator[None]:
+    """Says in an error at which step of a walk it arose."""
+    try:
+        yield
+    except SamplingError as error:
+        raise SamplingError(f"at step {step + 1} of {steps}: {error}") from error
+
+
 Walk = Callable[[LatentLaw, Tensor, torch.Generator], Moved]
 """(law, latents of the prior (C, d), randomness) → where they end."""
 
@@ -116,11 +159,12 @@ def play(
     walk: Walk,
     *,
     density: bool,
+    notes: tuple[str, ...] = (),
 ) -> Draws:
     """n samples by walks from latents of the prior, in groups that depend on the seed and their number alone.
 
     Raises:
-        SamplingError: no chain ever moved.
+        SamplingError: no chain ever moved; or, where the density belongs to the method, a walk ended outside of it.
     """
     law = latent_law(sampler.source, sampler.ratio, density=density)
     moved: list[Moved] = []
@@ -138,7 +182,9 @@ def play(
                 "not one step was accepted: take smaller steps, or a prior that fills its space (a sphere does not)"
             )
         with torch.no_grad():
-            samples = proposals.decode(torch.cat([one.z for one in moved])[:n])
+            z = torch.cat([one.z for one in moved])
+            notes += _outside(law, z if density else z[:n], refused=density)
+            samples = proposals.decode(z[:n])
     return Draws(
         samples,
         Diagnostics(
@@ -149,8 +195,20 @@ def play(
             effective=None,
             chain_length=sampler.steps,
             calibration=described(sampler.ratio),
+            notes=notes,
         ),
     )
+
+
+def _outside(law: LatentLaw, z: Tensor, *, refused: bool) -> tuple[str, ...]:
+    """What to note, or to raise, of latents that the prior cannot draw; nothing if its density is not known."""
+    if not hasattr(law.source.prior, "log_prob"):
+        return ()
+    count = int((law.log_prior(z) == -torch.inf).sum())
+    said = f"{count:,} of {len(z):,} walks ended outside the support of the prior, where the generator never trained"
+    if count and refused:
+        raise SamplingError(f"{said}; LatentMetropolis refuses such steps, or use a prior that is positive everywhere")
+    return (said,) if count else ()
 
 
 def noise_like(z: Tensor, g: torch.Generator) -> Tensor:

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from adversaria.sampling.latent import LatentLaw, Moved, check_steps, latent_law, noise_like, play
+from adversaria.sampling.latent import LatentLaw, Moved, at_step, check_steps, latent_law, noise_like, play
 from adversaria.sampling.sampler import Draws, Sampler, check_count, check_pair
 from adversaria.sampling.source import LogRatio
 
@@ -58,10 +58,11 @@ class LatentMetropolis(Sampler):
         return play(self, "latent Metropolis", n, seed, self._walk, density=True)
 
     def _walk(self, law: LatentLaw, z: Tensor, g: torch.Generator) -> Moved:
-        here, moves = law.log_density(z), 0.0
-        for _ in range(self.steps):
+        here, moves = law.log_density(z, flat=True), 0.0
+        for step in range(self.steps):
             proposed = z + 0.5 * self.step_size * here.gradient + self.step_size**0.5 * noise_like(z, g)
-            there = law.log_density(proposed)
+            with at_step(step, self.steps):
+                there = law.log_density(proposed, flat=True)
             log_accepted = there.value - here.value + self._log_step(proposed, z, there.gradient)
             log_accepted = log_accepted - self._log_step(z, proposed, here.gradient)
             log_uniform = torch.rand(len(z), generator=g, device=g.device, dtype=torch.float64).log().to(z.device)
