@@ -294,7 +294,7 @@ def test_a_ratio_knows_what_its_fakes_came_from():
     source = Sampler()
     found = calibrate(Recorder(), real=sides()[0], fake=source, method="platt")
     assert found.source is source
-    assert found.fitted_on == (80, 1000)
+    assert found.fitted_on == (80, 80)
     assert calibrate(Recorder(), real=sides()[0], fake=sides()[1], method="platt").source is None
     x = torch.tensor([[0.5], [1.0]], requires_grad=True)
     assert found(x).requires_grad

@@ -27,9 +27,6 @@ from adversaria.sampling.source import Samples, device_of
 LEAST = 50
 """Fewest samples of each side."""
 
-FAKES = 2_000
-"""Fewest fakes that are drawn where they can be: both sides weigh the same, and fakes cost little."""
-
 INSTEAD = "calibrate by platt, beta or isotonic instead"
 
 
@@ -106,7 +103,7 @@ def calibrate(
         real: (n, ...) real samples that the critic was not trained on, at least 50. A real sample that is bitwise equal
             to one which fits or checks is not used as a start.
         fake: fresh samples of the generator (m, ...), at least 50; or what they can be drawn from, a model or sampler,
-            in which case 4n/5 are drawn, but no fewer than 2,000, and the ratio knows that it is one to this law.
+            in which case 4n/5 are drawn, as many as fit and check, and the ratio knows that it is one to this law.
         method: identity, temperature, platt, beta, or isotonic; see `calibration`.
         objective: what the critic was trained for. Needed for identity and temperature, which read scores as logits,
             one for each sample.
@@ -163,7 +160,7 @@ class _Scores(NamedTuple):
 def _scores(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor | Samples, seed: int) -> _Scores:
     _check_enough("real", real)
     source = None if isinstance(fake, Tensor) else fake
-    drawn = fake if isinstance(fake, Tensor) else _drawn(fake, max(FAKES, 4 * len(real) // 5), seed)
+    drawn = fake if isinstance(fake, Tensor) else _drawn(fake, 4 * len(real) // 5, seed)
     if source is None:
         _check_enough("fake", drawn)
     if real.shape[1:] != drawn.shape[1:]:
