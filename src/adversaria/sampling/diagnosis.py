@@ -114,7 +114,9 @@ class Diagnosis:
             ("AUC", f"{self.auc:.4f}"),
             ("checked on", f"{self.real:,} real and {self.fake:,} fake samples"),
         ]
-        verdict = "no sign that it is miscalibrated" if self.calibrated else "miscalibrated (at the level of 5 %)"
+        verdict = (
+            "no sign that it is miscalibrated" if self.calibrated else "further off than 19 of 20 exact ratios would be"
+        )
         return "\n".join([*(f"{name:18} {text}" for name, text in rows), verdict])
 
 

@@ -5,7 +5,7 @@ r"""Discriminator-driven latent sampling: Langevin's walk in the latent energy, 
 Its stationary law differs from exp(−E) by O(ε): where E is ½ z²/v it is N(0, v/(1 − ε/4v)), too wide.
 `LatentMetropolis` is the same walk with the bias taken out.
 
-Published: ε = 0.01 and some thousand steps for toy laws and for images of CIFAR-10.
+Steps of ε = 0.01 are usual; the settings of the paper could not be checked.
 
 Source: T. Che et al., Your GAN is secretly an energy-based model and you should use discriminator driven latent
 sampling, 2020, https://arxiv.org/abs/2003.06060.
