@@ -54,7 +54,8 @@ def trained(tmp_path_factory):
     digits = ["train", "digits-dcgan", "--steps", "3", *TINY]
     assert main(["train", "ring8-mlp", "--steps", "3", "--out", str(home / "ring8"), *TINY]) == 0
     assert main([*digits, "--evaluation.features", "pixels", "--out", str(home / "digits")]) == 0
-    assert main([*digits, "--conditional", "true", "--out", str(home / "conditional")]) == 0
+    classes = ["--conditional", "true", "--data.calibration", "0.5"]
+    assert main([*digits, *classes, "--out", str(home / "conditional")]) == 0
     assert main(["train", "bilinear", "--steps", "5", "--compilation", "never", "--out", str(home / "bilinear")]) == 0
     return home
 
@@ -246,6 +247,17 @@ ERRORS = {
     "sample nowhere --cuont 3": "did you mean '--count'?",
     "sample nowhere --count 0": "Must be > 0",
     "sample nowhere twice": "unexpected 'twice'",
+    "sample nowhere --method mhh": "did you mean 'mh'?",
+    "sample nowhere --method mh --chain-length many": "a whole number of at least 1, or auto, came 'many'",
+    "sample nowhere --method mh --chain-length 0": "a whole number of at least 1, or auto, came '0'",
+    "sample nowhere --method perfect --chain-length 9": "leave the chain length out",
+    "sample nowhere --method flow --chain-length auto": "mh alone chooses",
+    "sample nowhere --chain-length 9": "nothing is corrected; add --method mh",
+    "sample nowhere --calibrate platt": "nothing is corrected; add --method mh",
+    "sample nowhere --method mh --calibrate isotnic": "did you mean 'isotonic'?",
+    "evaluate nowhere --method mhh": "did you mean 'mh'?",
+    "calibrate nowhere": "no run folder",
+    "calibrate nowhere --method isotnic": "did you mean 'isotonic'?",
     "evaluate nowhere": "no run folder",
     "evaluate nowhere --metrics fib": '"fid"',
     "report nowhere": "no run folder",
@@ -556,6 +568,187 @@ def test_what_is_no_gan_has_no_samples(name, cli, trained):
     code, _, err = cli(name, trained / "bilinear")
     assert code == 2
     assert "no GAN" in err
+
+
+# --- corrected -------------------------------------------------------------------------------------------------
+
+
+def corrected_reference(run, count, *, seed=0, method="mh", chain_length=20, y=None):
+    from adversaria import Run, calibrate_run, corrected
+    from adversaria.correction import calibrate_classes
+    from adversaria.data import to_uint8
+
+    model = Run(run).model()
+    by_class = model.recipe.conditional and y is None
+    ratio = calibrate_classes(Run(run)) if by_class else calibrate_run(Run(run), y=y)
+    sampler = corrected(model if y is None else model.of_class(y), ratio, method, chain_length=chain_length)
+    made = sampler.sample(count, seed=seed)
+    return (to_uint8(made).permute(0, 2, 3, 1) if made.ndim == 4 else made).numpy()
+
+
+MH = ["--method", "mh", "--chain-length", 20]
+
+
+@pytest.mark.parametrize("name", ["digits", "ring8", "conditional"])
+def test_corrected_samples_are_those_of_the_library(name, cli, trained):
+    code, out, err = cli("sample", trained / name, *MH, "--count", 9, "--seed", 3, "--out", "nine.npz", "--json")
+    assert code == 0
+    assert err == ""
+    facts = json.loads(out)
+    assert facts["diagnostics"]["method"] == "Metropolis-Hastings"
+    assert facts["diagnostics"]["samples"] == facts["count"] == 9
+    assert facts["diagnostics"]["chain_length"] == 20
+    assert facts["diagnostics"]["calibration"].startswith("isotonic")
+    with np.load("nine.npz") as arrays:
+        found = arrays["points" if name == "ring8" else "images"]
+        np.testing.assert_array_equal(found, corrected_reference(trained / name, 9, seed=3))
+
+
+def test_the_diagnostics_are_printed_and_lie_in_the_folder(cli, trained):
+    code, out, _ = cli("sample", trained / "digits", *MH, "--count", 5, "--out", "five")
+    assert code == 0
+    first, *rest = out.splitlines()
+    assert first == "five: 5 samples of step 3, seed 0"
+    assert rest[0].startswith("Metropolis-Hastings, chains of 20; ratio: isotonic")
+    written = json.loads(Path("five/diagnostics.json").read_text(encoding="utf-8"))
+    assert written["diagnostics"]["samples"] == 5
+    assert len(list(Path("five").glob("*.png"))) == 5
+    from adversaria.data import load
+
+    assert len(load("five", held_out=0).train) == 5  # what is no image is passed over
+
+
+def test_a_class_is_corrected_by_itself(cli, trained):
+    code, _, _ = cli("sample", trained / "conditional", *MH, "--count", 4, "--class", 7, "--out", "seven.npz")
+    assert code == 0
+    with np.load("seven.npz") as arrays:
+        np.testing.assert_array_equal(arrays["images"], corrected_reference(trained / "conditional", 4, y=7))
+        assert arrays["labels"].tolist() == [7] * 4
+
+
+@pytest.mark.parametrize(
+    ("method", "length"),
+    [("rejection", None), ("resampling", 5), ("langevin", 2), ("latent-mh", 2), ("flow", 2), ("mh", "auto")],
+)
+def test_every_method_has_a_calibration_that_suits_it(method, length, cli, trained):
+    given = [] if length is None else ["--chain-length", length]
+    words = ["sample", trained / "ring8", "--method", method, *given, "--count", 9, "--out", "x.npz", "--json"]
+    code, out, err = cli(*words)
+    assert code == 0, err
+    calibration = "platt" if method in ("langevin", "latent-mh", "flow") else "isotonic"
+    assert json.loads(out)["diagnostics"]["calibration"].startswith(calibration)
+
+
+def test_corrected_samples_have_a_place_of_their_own(cli, a_run):
+    run = a_run("digits")
+    assert cli("sample", run, *MH, "--count", 4)[1].startswith(f"{run / 'samples' / 'mh-seed-0-step-0000003.png'}: 4")
+    assert cli("sample", run / "checkpoints" / "step-0000003", *MH, "--count", 4)[0] == 0
+    assert not (run / "samples" / "seed-0-step-0000003.png").exists()
+
+
+def test_a_model_without_its_run_cannot_be_calibrated(cli, trained):
+    from adversaria import load
+
+    load(trained / "digits").save("saved")
+    code, _, err = cli("sample", "saved", *MH)
+    assert code == 2
+    assert "saved is a model without its run" in err
+    assert "adversaria.sampling.calibrate" in err
+
+
+def test_progress_goes_to_standard_error_unless_quiet(cli, trained, monkeypatch):
+    from adversaria.cli import correcting
+
+    monkeypatch.setattr(correcting, "PATIENCE", -1.0)
+    words = ["sample", trained / "ring8", *MH, "--count", 9, "--out"]
+    loud, quiet = cli(*words, "loud.npz"), cli(*words, "quiet.npz", "--quiet")
+    assert "sampling: " in loud[2]
+    assert " proposals, " in loud[2]
+    assert quiet[2] == ""
+    assert Path("loud.npz").stat().st_size == Path("quiet.npz").stat().st_size
+
+
+def test_calibrate_prints_before_and_after_and_draws(cli, a_run):
+    run = a_run("digits")
+    code, out, _ = cli("calibrate", run)
+    assert code == 0
+    assert out.startswith("critic of step 3\nbefore calibration\n  Dawid's Z")
+    assert "\nafter: isotonic, fitted on 57 real and 58 fake samples" in out
+    assert picture(run / "calibration-isotonic.png").size
+    found = json.loads(cli("calibrate", run, "--method", "platt", "--seed", 4, "--out", "here.png", "--json")[1])
+    from adversaria import Run, calibrate_run
+
+    ratio = calibrate_run(Run(run), method="platt", seed=4)
+    assert found["before"] == ratio.raw.to_json()
+    assert found["after"] == ratio.diagnosis.to_json()
+    assert (found["figure"], found["method"], found["class"]) == ("here.png", "platt", None)
+    assert picture("here.png").size
+    assert not (run / "calibration-platt.png").exists()
+    code, _, err = cli("calibrate", run, "--out", "here.png")
+    assert code == 2
+    assert "exists already" in err
+
+
+def test_what_scores_say_before_is_not_told_where_they_say_nothing(cli):
+    words = ["train", "ring8-mlp", "--steps", "2", *TINY]
+    assert cli(*words, "--objective", "hinge", "--out", "hinge")[0] == 0
+    assert (
+        "before calibration\n  the scores of this critic are no log ratios by themselves\n"
+        in cli("calibrate", "hinge")[1]
+    )
+    assert json.loads(cli("calibrate", "hinge", "--json")[1])["before"] is None
+    code, _, err = cli("calibrate", "hinge", "--method", "identity")
+    assert code == 2
+    assert "Hinge critic" in err
+
+
+def test_each_class_is_calibrated(cli, a_run):
+    run = a_run("conditional")
+    found = json.loads(cli("calibrate", run, "--method", "platt", "--json")[1])
+    assert [one["class"] for one in found] == list("0123456789")
+    assert len(list(run.glob("calibration-platt-class-00*.png"))) == 10
+    one = json.loads(cli("calibrate", run, "--method", "platt", "--class", 3, "--out", "three.png", "--json")[1])
+    assert one == found[3] | {"figure": "three.png"}
+    code, _, err = cli("calibrate", run, "--out", "all.png")
+    assert code == 2
+    assert "choose a class with --class" in err
+
+
+def test_a_run_that_kept_nothing_to_calibrate_says_so(cli):
+    assert cli("train", "digits-dcgan", "--data.calibration", "0", "--steps", "2", *TINY, "--out", "all")[0] == 0
+    for words in (["calibrate", "all"], ["sample", "all", *MH], ["evaluate", "all", *MH]):
+        code, _, err = cli(*words)
+        assert code == 2
+        assert "kept 0 image(s) for calibration" in err
+        assert "--data.calibration" in err
+
+
+def test_corrected_samples_are_measured_like_the_models(cli, a_run):
+    run = a_run("digits")
+    words = ["evaluate", run, "--samples", 60, "--metrics", "kid", "--json"]
+    (plain,), (better,) = (json.loads(cli(*words, *more)[1]) for more in ([], MH))
+    assert [plain["of"], better["of"]] == ["model", "corrected"]
+    assert "correction" not in plain
+    assert better["correction"]["method"] == "Metropolis-Hastings"
+    assert better["scores"]["kid"]["protocol"] == plain["scores"]["kid"]["protocol"]
+    assert better["scores"]["kid"]["n"] == plain["scores"]["kid"]["n"]
+    from adversaria import Run
+    from adversaria.report.scores import latest, scores
+
+    assert Run(run).evaluations() == [plain, better]
+    (shown,) = latest(scores(Run(run).evaluations()))  # the page's scores are the model's own
+    assert shown.of == "model"
+    assert "corrected samples of step 3 against" in cli("evaluate", run, "--samples", 60, *MH)[1]
+
+
+def test_corrected_points_are_measured(cli, a_run):
+    from adversaria.data import Ring8
+    from adversaria.metrics import mode_coverage
+
+    run, law = a_run("ring8"), Ring8()
+    (found,) = json.loads(cli("evaluate", run, "--samples", 60, "--seed", 2, *MH, "--json")[1])
+    points = corrected_reference(run, 60, seed=2)
+    assert found["scores"] == {one.name: one.to_json() for one in mode_coverage(points, law.modes, law.scale) if one}
 
 
 # --- evaluate and report ---------------------------------------------------------------------------------------

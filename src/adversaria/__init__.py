@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from adversaria.correction import calibrate_run, corrected
     from adversaria.evaluation import evaluate
     from adversaria.model import Model, from_pretrained, load
     from adversaria.recipes import read
@@ -29,14 +30,30 @@ _HOMES = {
     "from_pretrained": "model",
     "Model": "model",
     "evaluate": "evaluation",
+    "calibrate_run": "correction",
+    "corrected": "correction",
     "write_report": "report",
     "read": "recipes",
 }
-_PARTS = ("data", "errors", "games", "metrics", "nn", "objectives", "priors", "recipes", "report", "training")
+_PARTS = (
+    "data",
+    "errors",
+    "games",
+    "metrics",
+    "nn",
+    "objectives",
+    "priors",
+    "recipes",
+    "report",
+    "sampling",
+    "training",
+)
 
 __all__ = [
     "Model",
     "Run",
+    "calibrate_run",
+    "corrected",
     "evaluate",
     "from_pretrained",
     "load",

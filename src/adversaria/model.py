@@ -211,6 +211,11 @@ class OneClass:
         return self.model.recipe
 
     @property
+    def space(self) -> SampleSpace:
+        """Shape of a sample, and all classes."""
+        return self.model.space
+
+    @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.model.device

@@ -176,7 +176,7 @@ def resume(
     run = run if isinstance(run, Run) else Run(Path(run))
     with _only_user(run.path), _own_randomness(run.recipe.seed):
         recipe, data = _planned(run, steps), run.data()
-        _check_fingerprint(run, data)
+        check_data(run, data)
         seat = _seat(recipe, data, run.path, _device(device))
         saved = run.checkpoints()
         form = checkpoint.restore(seat.state, saved[-1]) if saved else None
@@ -227,7 +227,7 @@ def _play_stacked(
             folder.mkdir(parents=True, exist_ok=True)
             stack.enter_context(_only_user(folder))
             if (folder / RECIPE).exists():
-                _check_fingerprint(Run(folder), data)
+                check_data(Run(folder), data)
             else:
                 write_json(folder / RECIPE, _facts(plan, data))
         stack.enter_context(_own_randomness(plans[0].seed))
@@ -361,7 +361,12 @@ def _data_facts(data: assemble.Data) -> dict[str, Any] | None:
     return None if data is None else {"name": data.name, "fingerprint": None}
 
 
-def _check_fingerprint(run: Run, data: assemble.Data) -> None:
+def check_data(run: Run, data: assemble.Data) -> None:
+    """Refuse data that is not what the run was started on.
+
+    Raises:
+        RunError: the training images are others.
+    """
     now, then = _data_facts(data), run.facts.get("data")
     if now is not None and then is not None and now["fingerprint"] != then["fingerprint"]:
         raise RunError(

@@ -12,6 +12,7 @@ from cyclopts.types import NonNegativeInt, PositiveInt
 from adversaria import __version__
 
 if TYPE_CHECKING:
+    from adversaria.cli.correcting import Asked
     from adversaria.recipes import Recipe
     from adversaria.training.loop import Watch
 
@@ -28,6 +29,7 @@ app = App(
 )
 
 Switch = Annotated[bool, Parameter(negative=(), show_default=False)]
+OfClass = Annotated[str | None, Parameter(name="--class")]
 AsJson = Annotated[bool, Parameter(name="--json", negative=(), show_default=False)]
 HELP = {"--help", "-h"}
 HELP_OF_RECIPE = """Usage: adversaria train {file} [OPTIONS] [--FIELD VALUE ...]
@@ -175,7 +177,7 @@ def resume(
     return outcome(found, as_json=as_json)
 
 
-@app.command(sort_key=6)
+@app.command(sort_key=7)
 def recipes(name: str | None = None, /, *, as_json: AsJson = False) -> str:
     """List the recipes that come with the package, or show one in full.
 
@@ -209,38 +211,59 @@ def sample(
     format: Literal["png", "folder", "npz"] | None = None,  # noqa: A002 (its name on the command line)
     count: PositiveInt = 64,
     seed: NonNegativeInt = 0,
-    of_class: Annotated[str | None, Parameter(name="--class")] = None,
+    of_class: OfClass = None,
+    method: str | None = None,
+    chain_length: str | None = None,
+    calibrate: str | None = None,
     overwrite: Switch = False,
+    quiet: Switch = False,
     as_json: AsJson = False,
 ) -> str:
-    """Draw samples from a trained model.
+    """Draw samples from a trained model, or, with --method, samples corrected by what its critic knows.
 
     Arguments:
         model: Folder of a run (its last checkpoint is taken), of one checkpoint, or of a saved model.
         out: Where to: one picture if it ends in .png, arrays if in .npz, else a folder with a PNG for each image;
-            samples/seed-SEED-step-STEP.png in the model's folder if not given.
+            samples/seed-SEED-step-STEP.png, or METHOD-seed-…, in the model's folder if not given.
         format: png, folder or npz, instead of what --out ends in.
         count: How many.
         seed: Of the latents. Sample i depends on the seed and on i alone.
         of_class: Name or number of a class, if the model was trained with classes; all classes if not given.
+        method: How to correct: mh (Metropolis-Hastings), rejection, exact-rejection, perfect (coupling from the past),
+            resampling, langevin, latent-mh, flow. The model must be a run, or a checkpoint of one. Not corrected if not
+            given.
+        chain_length: Proposals per sample of mh or resampling, or steps of langevin, latent-mh or flow: a number, or
+            auto (mh alone); as published if not given: 640, 1000 for langevin, 25 for flow.
+        calibrate: How the critic is calibrated: identity, temperature, platt, beta, isotonic. If not given isotonic, or
+            platt for langevin, latent-mh and flow, which need a gradient.
         overwrite: Replace the file at --out.
+        quiet: Show no progress.
         as_json: Print what was written as JSON.
     """
     from adversaria.cli import samples
     from adversaria.cli.places import new_file, new_folder
     from adversaria.model import load
 
+    how = _asked(method, calibrate, chain_length)
     loaded = load(model)
     kind = format or (samples.format_of(out) if out else "png")
     y = None if of_class is None else samples.class_index(loaded, of_class)
     if out is None:
         home = model.parent.parent if (model / "state.json").exists() else model  # of a checkpoint: its run
-        out, overwrite = home / "samples" / f"seed-{seed}-step-{loaded.step:07d}{samples.SUFFIXES[kind]}", True
+        by = f"{method}-" if method else ""
+        out, overwrite = home / "samples" / f"{by}seed-{seed}-step-{loaded.step:07d}{samples.SUFFIXES[kind]}", True
     target = new_folder(out) if kind == "folder" else new_file(out, overwrite=overwrite)
-    samples.write(samples.draw(loaded, count, seed=seed, y=y), target, kind)
-    if as_json:
-        return _json({"out": str(target), "format": kind, "count": count, "seed": seed, "step": loaded.step})
-    return f"{target}: {count} sample{'s' * (count > 1)} of step {loaded.step}, seed {seed}"
+    facts = {"out": str(target), "format": kind, "count": count, "seed": seed, "step": loaded.step}
+    said = f"{target}: {count} sample{'s' * (count > 1)} of step {loaded.step}, seed {seed}"
+    if how is None:
+        samples.write(samples.draw(loaded, count, seed=seed, y=y), target, kind)
+        return _json(facts) if as_json else said
+    from adversaria.cli.correcting import draw_corrected, run_of
+
+    drawn, diagnostics = draw_corrected(run_of(model), loaded, how, count, seed=seed, y=y, quiet=quiet)
+    facts["diagnostics"] = diagnostics.to_json()
+    samples.write(drawn, target, kind, facts=facts)
+    return _json(facts) if as_json else f"{said}\n{diagnostics}"
 
 
 @app.command(sort_key=4)
@@ -253,12 +276,16 @@ def evaluate(
     features: str | None = None,
     samples: PositiveInt | None = None,
     seed: NonNegativeInt = 0,
+    method: str | None = None,
+    chain_length: str | None = None,
+    calibrate: str | None = None,
+    quiet: Switch = False,
     as_json: AsJson = False,
 ) -> str:
     """Measure a run against real samples that it did not train on.
 
     Images are compared with held-out ones, points with the modes of their law.
-    The report shows what was measured.
+    The report shows what was measured. With --method corrected samples are measured instead of the model's own.
 
     Arguments:
         run: Folder of the run.
@@ -268,18 +295,69 @@ def evaluate(
             the recipe's if not given.
         samples: Most samples on each side; the recipe's if not given.
         seed: Of the samples, and of which real images are drawn if there are more than enough.
+        method: How to correct: mh (Metropolis-Hastings), rejection, exact-rejection, perfect (coupling from the past),
+            resampling, langevin, latent-mh, flow. Not corrected if not given.
+        chain_length: Proposals per sample of mh or resampling, or steps of langevin, latent-mh or flow: a number, or
+            auto (mh alone); as published if not given: 640, 1000 for langevin, 25 for flow.
+        calibrate: How the critic is calibrated: identity, temperature, platt, beta, isotonic. If not given isotonic, or
+            platt for langevin, latent-mh and flow, which need a gradient.
+        quiet: Show no progress.
         as_json: Print JSON.
     """
+    how = _asked(method, calibrate, chain_length)
     from adversaria.cli.measuring import Protocol, measure
     from adversaria.runs import Run
 
-    measurements = measure(Run(run), Protocol(metrics, features, samples, seed), floor=floor)
+    measurements = measure(Run(run), Protocol(metrics, features, samples, seed, how, quiet), floor=floor)
     if as_json:
         return _json([measurement.to_json() for measurement in measurements])
     return "\n\n".join(map(str, measurements))
 
 
+def _asked(method: str | None, calibrate: str | None, chain_length: str | None) -> "Asked | None":
+    if method is None and calibrate is None and chain_length is None:
+        return None
+    from adversaria.cli.correcting import asked
+
+    return asked(method, calibrate, chain_length)
+
+
 @app.command(sort_key=5)
+def calibrate(
+    run: Path,
+    /,
+    *,
+    method: str = "isotonic",
+    of_class: OfClass = None,
+    out: Path | None = None,
+    seed: NonNegativeInt = 0,
+    as_json: AsJson = False,
+) -> str:
+    """Calibrate a run's critic, and tell whether it is to be believed, before and after.
+
+    It is calibrated on real samples kept for this (--data.calibration of train)
+    and fresh fakes, and judged on others of the same kind.
+
+    Arguments:
+        run: Folder of the run.
+        method: identity, temperature, platt, beta, isotonic.
+        of_class: Name or number of a class, if the model was trained with classes; each by itself if not given.
+        out: Picture of the reliability curve; calibration-METHOD.png in the run's folder if not given.
+        seed: Of the fakes, and of which samples calibrate and which judge.
+        as_json: Print JSON.
+    """
+    from adversaria.cli.correcting import calibrated
+    from adversaria.correction import check_calibration
+    from adversaria.runs import Run
+
+    known = check_calibration(method)
+    found = calibrated(Run(run), known, seed=seed, of_class=of_class, out=out)
+    if as_json:
+        return _json([one.to_json() for one in found] if len(found) > 1 else found[0].to_json())
+    return "\n\n".join(map(str, found))
+
+
+@app.command(sort_key=6)
 def report(run: Path, /, *, seed: NonNegativeInt = 0, as_json: AsJson = False) -> str:
     """Write the page of a run: pictures, curves, scores and configuration in one self-contained file.
 
@@ -298,7 +376,7 @@ def report(run: Path, /, *, seed: NonNegativeInt = 0, as_json: AsJson = False) -
 # --- from beginning to end -------------------------------------------------------------------------------------
 
 
-@app.command(sort_key=7)
+@app.command(sort_key=8)
 def demo(*, out: Path | None = None, steps: PositiveInt | None = None, as_json: AsJson = False) -> str:
     """Train on the digits that come with the package, sample, measure, and write the report: two minutes at most.
 
@@ -318,7 +396,7 @@ def demo(*, out: Path | None = None, steps: PositiveInt | None = None, as_json: 
     return _json(shown.to_json()) if as_json else str(shown)
 
 
-@app.command(sort_key=8)
+@app.command(sort_key=9)
 def reproduce(
     study: str | None = None,
     /,

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from adversaria import recipes
+from adversaria.cli.correcting import Asked, draw_corrected
 from adversaria.cli.samples import draw
 from adversaria.data import ImageData, Splits, ToyLaw
 from adversaria.errors import MetricError, RunError
@@ -19,28 +20,35 @@ from adversaria.metrics import Estimate, extractor, mode_coverage
 from adversaria.model import Model
 from adversaria.randomness import generator_for
 from adversaria.runs import Run
+from adversaria.sampling import Diagnostics
 
-MODEL, REAL = "model", "real"
+MODEL, CORRECTED, REAL = "model", "corrected", "real"
 
 
 class Measurement(NamedTuple):
     """What one side scored."""
 
     of: str
-    """`MODEL`, or `REAL` for the floor."""
+    """`MODEL`, `CORRECTED`, or `REAL` for the floor."""
     against: str
     step: int
     seed: int
     scores: Scores
+    diagnostics: Diagnostics | None = None
+    """Of the correction."""
 
     def to_json(self) -> dict[str, Any]:
         """A line of `evaluation.jsonl`."""
         date = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
-        return {**self._asdict(), "date": date, "scores": self.scores.to_json()}
+        line = {**self._asdict(), "date": date, "scores": self.scores.to_json()}
+        del line["diagnostics"]
+        return line if self.diagnostics is None else line | {"correction": self.diagnostics.to_json()}
 
     def __str__(self) -> str:
-        title = f"samples of step {self.step}" if self.of == MODEL else "real samples (the floor)"
-        return f"{title} against {self.against}\n{self.scores}"
+        corrected = "" if self.diagnostics is None else "corrected "
+        title = "real samples (the floor)" if self.of == REAL else f"{corrected}samples of step {self.step}"
+        below = "" if self.diagnostics is None else f"\n{self.diagnostics}"
+        return f"{title} against {self.against}\n{self.scores}{below}"
 
 
 class Protocol(NamedTuple):
@@ -50,6 +58,9 @@ class Protocol(NamedTuple):
     features: str | None = None
     samples: int | None = None
     seed: int = 0
+    correction: Asked | None = None
+    """None: the model's own samples."""
+    quiet: bool = False
 
 
 def measure(run: Run, protocol: Protocol, *, floor: bool) -> list[Measurement]:
@@ -59,6 +70,7 @@ def measure(run: Run, protocol: Protocol, *, floor: bool) -> list[Measurement]:
         RunError: fewer than two images were held out, or the run has no checkpoint.
         ModelError: the run is no GAN's.
         MetricError: a metric or extractor that is unknown, or does not fit the samples.
+        SamplingError: the model cannot be corrected as asked.
     """
     model, source = run.model(), run.data()
     if isinstance(source, Splits):
@@ -92,8 +104,8 @@ def _images(model: Model, splits: Splits, run: Run, protocol: Protocol, *, floor
             samples=samples,
         )
 
-    made = draw(model, min(samples, len(splits.train)), seed=protocol.seed)
-    yield Measurement(MODEL, real, model.step, protocol.seed, scored(made.samples))
+    made, diagnostics = _made(model, run, protocol, min(samples, len(splits.train)))
+    yield Measurement(_of(protocol), real, model.step, protocol.seed, scored(made), diagnostics)
     if floor:
         yield Measurement(REAL, real, model.step, protocol.seed, scored(splits.train))
 
@@ -102,11 +114,23 @@ def _points(model: Model, law: ToyLaw, run: Run, protocol: Protocol, *, floor: b
     if protocol.metrics or protocol.features:
         raise MetricError("points are measured by their modes, as they are; leave --metrics and --features out")
     samples = protocol.samples or _evaluation(run).samples
-    made = draw(model, samples, seed=protocol.seed).samples
-    yield Measurement(MODEL, law.name, model.step, protocol.seed, _coverage(made, law))
+    made, diagnostics = _made(model, run, protocol, samples)
+    yield Measurement(_of(protocol), law.name, model.step, protocol.seed, _coverage(made, law), diagnostics)
     if floor:
         real = law.sample(samples, generator=generator_for(protocol.seed, "floor"))
         yield Measurement(REAL, law.name, model.step, protocol.seed, _coverage(real, law))
+
+
+def _of(protocol: Protocol) -> str:
+    return MODEL if protocol.correction is None else CORRECTED
+
+
+def _made(model: Model, run: Run, protocol: Protocol, count: int) -> tuple[Tensor, Diagnostics | None]:
+    if protocol.correction is None:
+        return draw(model, count, seed=protocol.seed).samples, None
+    how, quiet = protocol.correction, protocol.quiet
+    drawn, diagnostics = draw_corrected(run, model, how, count, seed=protocol.seed, quiet=quiet)
+    return drawn.samples, diagnostics
 
 
 def _coverage(points: Tensor, law: ToyLaw) -> Scores:

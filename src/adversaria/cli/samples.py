@@ -10,6 +10,7 @@ A folder and an npz of images can be trained on, and be measured by other progra
 import contextlib
 import math
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -20,7 +21,7 @@ from torch import Tensor
 
 from adversaria.data import to_float, to_uint8
 from adversaria.errors import ModelError, RunError, nearest
-from adversaria.files import atomic_file, atomic_folder
+from adversaria.files import atomic_file, atomic_folder, write_json
 from adversaria.model import Model
 from adversaria.progress import Progress
 from adversaria.training.grid import dots, image_grid
@@ -69,7 +70,7 @@ def draw(model: Model, count: int, *, seed: int, y: int | None = None) -> Drawn:
         watch: Progress | None = None
         for start in range(0, count, PART):
             part = slice(start, start + PART)
-            made.append(_stored(model.decode(latents[part], y=None if labels is None else labels[part])))
+            made.append(stored(model.decode(latents[part], y=None if labels is None else labels[part])))
             done, seconds = min(start + PART, count), time.perf_counter() - began
             if watch is None and seconds > PATIENCE:
                 watch = stack.enter_context(Progress("sampling"))
@@ -78,7 +79,8 @@ def draw(model: Model, count: int, *, seed: int, y: int | None = None) -> Drawn:
     return Drawn(torch.cat(made), labels, model.space.classes)
 
 
-def _stored(samples: Tensor) -> Tensor:
+def stored(samples: Tensor) -> Tensor:
+    """As they are kept in `Drawn`: images in bytes, on the CPU."""
     return (to_uint8(samples) if samples.ndim == 4 else samples).cpu()
 
 
@@ -112,8 +114,11 @@ def format_of(path: Path) -> Format:
     raise RunError(f"{path}: samples are written as .png, as .npz, or into a folder; choose with --format")
 
 
-def write(drawn: Drawn, path: Path, kind: Format) -> None:
+def write(drawn: Drawn, path: Path, kind: Format, *, facts: Mapping[str, Any] | None = None) -> None:
     """Write samples, whole or not at all.
+
+    Arguments:
+        facts: how they were made, for a folder's `diagnostics.json`.
 
     Raises:
         RunError: points cannot be written as a folder of images.
@@ -130,6 +135,8 @@ def write(drawn: Drawn, path: Path, kind: Format) -> None:
                 raise RunError("points have no pictures of their own; write them with --format npz or png")
             with atomic_folder(path) as temporary:
                 _files(drawn, temporary)
+                if facts is not None:
+                    write_json(temporary / "diagnostics.json", dict(facts))
 
 
 def _picture(drawn: Drawn) -> Image.Image:
