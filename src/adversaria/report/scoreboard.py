@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from adversaria.report import figures, words
 from adversaria.report.exhibits import Chart
-from adversaria.report.scores import Score, floor_of, history, latest
+from adversaria.report.scores import CORRECTED, REAL, Score, floor_of, history, latest
 
 COLUMNS = ("notes", "seed", "against")
 """Parts of a protocol that are shown elsewhere."""
@@ -89,7 +89,7 @@ def _protocol(score: Score) -> str:
 
 def _row(score: Score) -> dict[str, str]:
     generated, real = score.estimate.n
-    of = "real" if score.floor else "samples"
+    of = {REAL: "real", CORRECTED: "corrected samples"}.get(score.of, "samples")
     return {
         "title": words.meaning(score.name).short,
         "of": of if score.step is None or score.floor else f"{of}, step {score.step:,}",

@@ -11,7 +11,7 @@ from typing import Any
 from adversaria.errors import MetricError
 from adversaria.metrics.estimate import Estimate
 
-MODEL, REAL = "model", "real"
+MODEL, CORRECTED, REAL = "model", "corrected", "real"
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Score:
     estimate: Estimate
     against: str
     of: str
-    """`MODEL`, or `REAL` where real images were measured instead of samples."""
+    """`MODEL`; `CORRECTED`, where its samples were corrected; `REAL`, where real images were measured instead."""
     step: int | None
     seed: int | None
     date: str | None
@@ -66,8 +66,8 @@ def _score(name: str, estimate: Mapping[str, Any], line: Mapping[str, Any]) -> S
 
 
 def latest(found: Sequence[Score]) -> list[Score]:
-    """The last score of each name and extractor of features, floors apart."""
-    return list({(score.name, score.features): score for score in found if not score.floor}.values())
+    """The last score of the model's own samples, for each name and extractor of features."""
+    return list({(score.name, score.features): score for score in found if score.of == MODEL}.values())
 
 
 def floor_of(score: Score, found: Sequence[Score]) -> Score | None:
@@ -78,7 +78,7 @@ def floor_of(score: Score, found: Sequence[Score]) -> Score | None:
 
 def history(score: Score, found: Sequence[Score]) -> list[Score]:
     """The scores measured in the same way, the last one of each step, in the order of the steps."""
-    same = {other.step: other for other in found if not other.floor and _alike(other, score)}
+    same = {other.step: other for other in found if other.of == score.of and _alike(other, score)}
     return [same[step] for step in sorted(step for step in same if step is not None)]
 
 
