@@ -1,5 +1,7 @@
 """Figures of corrected sampling: each method looks the same in all of them, and what is drawn is what was counted."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
@@ -147,6 +149,9 @@ def test_reliability_shows_the_bins_with_their_intervals_and_the_diagonal():
         np.testing.assert_allclose(points.get_xydata(), [(b.predicted, b.observed) for b in expected])
         spans = [tuple(segment[:, 1]) for segment in bars.get_segments()]
         np.testing.assert_allclose(spans, [(b.low, b.high) for b in expected])
+    crowded = [*bins()[:9], replace(bins()[9], count=160)]
+    areas = reliability(None, crowded).axes[0].collections[-1].get_sizes()
+    assert areas[-1] == pytest.approx(4 * areas[0])
     diagonal = next(line for line in axes.lines if line.get_label() == "perfect")
     assert diagonal.get_xydata().tolist() == [[0, 0], [1, 1]]
     assert len(reliability(None, bins()).axes[0].containers) == 1

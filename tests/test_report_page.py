@@ -13,8 +13,10 @@ import pytest
 
 from adversaria import recipes
 from adversaria.report import Material, mesh, nearest, page, window
-from adversaria.report.material import ClassRow, Closest, Images, Points, Snapshot
+from adversaria.report.material import ClassRow, Closest, Corrected, Images, Points, Snapshot
 from adversaria.report.provenance import Provenance, commands, differences, train_command
+from adversaria.report.words import judge_chains
+from adversaria.sampling import Bin, Diagnosis
 
 STEPS = range(50, 1001, 50)
 HOSTILE = "<script>alert(1)</script> & \"quoted\" 'single' {{ 7*7 }} $x$"
@@ -91,6 +93,39 @@ def line():
     )
 
 
+def corrected(shown, *, shift=0.0, n=400, **changes):
+    """Of the samples shown, the same again; the critic scores them `shift` below real ones."""
+    draw = random()
+    bins = tuple(Bin(p, p, p - 0.05, p + 0.05, 80) for p in (0.1, 0.3, 0.5, 0.7, 0.9))
+    diagnosis = Diagnosis(0.5, 0.6, -0.4, 0.7, 0.2, 0.01, 0.02, 0.7, bins, 200, 200)
+    diagnostics = {
+        "method": "Metropolis-Hastings",
+        "samples": n,
+        "proposals": 8 * n,
+        "proposals_per_sample": 8.0,
+        "acceptance": 0.25,
+        "effective_sample_size_per_proposal": 0.125,
+        "restarts": 1,
+        "chain_length": 8,
+        "calibration": "isotonic, fitted on 80 real and 80 fake samples",
+        "notes": ["a bound"],
+    }
+    made = Corrected(
+        before=shown.generated,
+        after=shown.generated,
+        scores={
+            "real": draw.normal(size=n),
+            "generated": draw.normal(size=n) - 2,
+            "corrected": draw.normal(size=n) - shift,
+        },
+        calibrated=diagnosis,
+        raw=dataclasses.replace(diagnosis, dawid=9.0),
+        diagnostics=diagnostics,
+        positions=draw.integers(0, 8, n),
+    )
+    return dataclasses.replace(made, **changes)
+
+
 def material(name="digits-dcgan", **changes):
     recipe = recipes.named(name)
     facts = Material(
@@ -131,12 +166,25 @@ def of_a_classifier():
     return material("lenet-digits", events=lines, shape=(1, 8, 8))
 
 
+def of_corrected_images():
+    return of_images(corrected=corrected(images()))
+
+
+def of_corrected_points():
+    shown, counts = plane(), {name: np.array([500, 500]) for name in ("real", "generated", "corrected")}
+    return material("grid25-mlp", shown=shown, shape=(2,), corrected=corrected(shown, counts=counts, raw=None))
+
+
 PAGES = {
     "images": of_images,
     "classes": lambda: of_images(shown=images(classes=("zero", "one"))),
     "colour": lambda: of_images(shown=images((3, 32, 32)), shape=(3, 32, 32)),
     "plane": lambda: material("grid25-mlp", shown=plane(), shape=(2,)),
     "line": lambda: material("grid25-mlp", shown=line(), shape=(1,)),
+    "corrected images": of_corrected_images,
+    "corrected plane": of_corrected_points,
+    "corrected line": lambda: material("grid25-mlp", shown=line(), shape=(1,), corrected=corrected(line())),
+    "not corrected": lambda: of_images(uncorrected="The samples cannot be corrected: too few."),
     "bilinear": of_the_bilinear_game,
     "classifier": of_a_classifier,
     "nothing yet": lambda: material(step=0, events=(), notes=("There is no checkpoint yet.",)),
@@ -230,6 +278,7 @@ def test_the_heaviest_page_keeps_to_the_budget():
     noise = random().integers(0, 256, (1033, 1033, 3), dtype=np.uint8)
     shown = images((3, 64, 64), classes=[str(k) for k in range(20)])
     made = of_images(shown=shown, shape=(3, 64, 64), snapshots=[Snapshot(s, noise) for s in range(6)])
+    made = dataclasses.replace(made, corrected=corrected(shown))
     assert len(page(made).encode()) < 1_500_000
 
 
@@ -343,6 +392,57 @@ def test_a_million_events_make_no_heavier_a_page_than_a_thousand():
 
     few, many = (len(page(material(events=run(n)))) for n in (1000, 100_000))
     assert many < 1.1 * few
+
+
+# --- before and after --------------------------------------------------------------------------------------------
+
+
+def after(made):
+    """What the section "Before and after" says."""
+    text = said(made)
+    return text[text.index("Before and after") : text.index("How to make it again")]
+
+
+def test_the_section_says_what_was_done_and_what_it_cost():
+    text = after(plain(corrected=corrected(images())))
+    assert "the end of a chain of 8 proposals" in text
+    for value in ("8.00", "25.0 %", "0.125", "1 of 400", "isotonic, fitted on 80 real and 80 fake samples", "A bound."):
+        assert value in text
+    assert "+0.50 (uncalibrated +9.00)" in text
+    assert "−0.40 (uncalibrated −0.40)" in text
+    assert "adversaria sample runs/digits --method mh" in text
+
+
+@pytest.mark.parametrize(
+    ("shift", "verdict"),
+    [(0.0, "hardly tells corrected samples from real ones"), (1.0, "can mend"), (-1.0, "goes too far")],
+)
+def test_whether_the_correction_held_is_said(shift, verdict):
+    text = after(plain(corrected=corrected(images(), shift=shift)))
+    assert verdict in text
+    assert "above a generated one in 92 % of pairs" in text  # Φ(√2)
+
+
+def test_chains_that_never_moved_are_called_out():
+    made = corrected(images())
+    stuck = dataclasses.replace(made, diagnostics={**made.diagnostics, "restarts": 100})
+    assert "100 of 400 of the chains never moved" in after(plain(corrected=stuck))
+    assert "never moved: where" not in after(plain(corrected=made))
+    assert judge_chains(0, 0) == ""
+
+
+def test_without_real_samples_there_is_no_verdict():
+    made = corrected(images())
+    blind = {name: made.scores[name] for name in ("generated", "corrected")}
+    text = after(plain(corrected=dataclasses.replace(made, scores=blind)))
+    assert "of pairs" not in text
+    assert "chain of 8" in text
+
+
+def test_why_nothing_was_corrected_is_said_once_and_where_nothing_can_be_nothing_is():
+    made = plain(uncorrected="The samples cannot be corrected: too few.")
+    assert after(made).count("cannot be corrected") == 1
+    assert "Before and after" not in said(plain())
 
 
 # --- commands ----------------------------------------------------------------------------------------------------

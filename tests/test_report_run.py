@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from adversaria.data import Splits
+from adversaria.correction import calibrate_run
+from adversaria.data import Splits, to_uint8
 from adversaria.randomness import generator_for
-from adversaria.report import write_report
+from adversaria.report import correcting, write_report
 from adversaria.report.gathering import gather
 from adversaria.report.material import Images, Points
 from adversaria.runs import Run, train
+from adversaria.sampling import MetropolisHastings
 
 KINDS = ["ring", "digits", "bilinear", "classifier"]
 
@@ -161,6 +163,84 @@ def test_points_are_counted_by_mode(played):
     assert [estimate["name"] for estimate in shown.coverage][:3] == ["modes", "high_quality", "divergence"]
 
 
+# --- before and after --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["digits", "ring"])
+def test_corrected_samples_are_those_of_the_chain_the_page_describes(name, played):
+    run = played(name)
+    made, model = gather(run, seed=3), run.model()
+    found = made.corrected.diagnostics
+    ratio = calibrate_run(run, method="isotonic", seed=3)
+    draws = MetropolisHastings(model, ratio, chain_length=found["chain_length"]).run(found["samples"], seed=3)
+    before = model.sample(found["samples"], seed=3)
+    for shown, samples in ((made.corrected.after, draws.samples), (made.corrected.before, before)):
+        expected = to_uint8(samples).numpy() if name == "digits" else samples.double().numpy()
+        np.testing.assert_array_equal(shown, expected[: len(shown)])
+    np.testing.assert_array_equal(made.corrected.positions, draws.diagnostics.positions.numpy())
+    scores = model.scores(draws.samples).mean(1).double()
+    np.testing.assert_array_equal(made.corrected.scores["corrected"], scores.numpy())
+    assert made.corrected.calibrated == ratio.diagnosis
+    assert found["calibration"].startswith("isotonic")
+
+
+def test_real_samples_whose_scores_are_compared_were_held_out(played):
+    run = played("digits")
+    found = np.sort(gather(run, seed=0).corrected.scores["real"])
+    all_held_out = np.sort(run.model().scores(run.data().held_out.to_float()).mean(1).double().numpy())
+    np.testing.assert_allclose(found, all_held_out, atol=1e-6)
+
+
+def test_modes_are_counted_before_and_after(played):
+    made = gather(played("ring"), seed=0).corrected
+    modes = played("ring").data().modes.numpy()
+    for name, points in (("generated", made.before), ("corrected", made.after)):
+        nearest = np.linalg.norm(points[:, None] - modes[None], axis=2).argmin(1)
+        np.testing.assert_array_equal(made.counts[name], np.bincount(nearest, minlength=8))
+
+
+def test_chains_keep_to_the_budget_of_a_page(played):
+    run = played("digits")
+    proposals = correcting.affordable(run.model())
+    spent = gather(run, seed=0).corrected.diagnostics
+    assert spent["samples"] * spent["chain_length"] <= proposals <= correcting.PROPOSALS
+
+
+def test_work_is_what_convolutions_and_products_take(played, monkeypatch):
+    model = played("ring").model()  # 2 → 8 → 8 → 2 and 2 → 8 → 8 → 1, a multiplication and an addition for each weight
+    linear = [layer for part in (model.generator, model.critic) for layer in part.modules() if hasattr(layer, "weight")]
+    work = sum(2 * layer.weight.numel() for layer in linear)
+    monkeypatch.setattr(correcting, "WORK", work * 21_000.0)
+    assert correcting.affordable(model) == 1_000
+
+
+def test_a_model_too_large_for_the_page_is_not_corrected_and_the_page_says_so(played, monkeypatch):
+    monkeypatch.setattr(correcting, "WORK", 1e6)
+    made = gather(played("digits"), seed=0)
+    assert made.corrected is None
+    assert "would take minutes" in made.uncorrected
+
+
+def test_without_images_to_calibrate_on_the_page_says_so(played):
+    data = {"kind": "images", "source": "digits", "held_out": 0.2, "calibration": 0.0}
+    run = played("digits", data=data)
+    made = gather(run, seed=0)
+    assert made.corrected is None
+    assert made.uncorrected.startswith("The samples cannot be corrected: the run kept 0 image(s)")
+    assert str(run.path) not in made.uncorrected
+
+
+def test_a_conditional_model_is_not_corrected_and_the_page_says_so(played):
+    made = gather(played("digits", conditional=True), seed=0)
+    assert made.corrected is None
+    assert "class by class" in made.uncorrected
+
+
+@pytest.mark.parametrize("name", ["bilinear", "classifier"])
+def test_a_game_without_a_generator_has_no_such_section(name, copied):
+    assert "Before and after" not in write_report(copied(name)).read_text()
+
+
 # --- unfinished and damaged --------------------------------------------------------------------------------------
 
 
@@ -200,6 +280,7 @@ def test_a_run_whose_data_has_gone_still_shows_its_samples(copied):
     made = gather(run, seed=0)
     assert made.shown.held_out is None
     assert "The data cannot be read" in made.notes[0]
+    assert made.uncorrected == ""
     assert "Generated" in write_report(run).read_text()
 
 

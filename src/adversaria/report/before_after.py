@@ -37,8 +37,7 @@ DROPPED = 0.5
 def reliability(before: "Sequence[Bin] | None", after: "Sequence[Bin]") -> "Figure":
     """How often samples are real that are said to be so with probability p: always p, if the critic is calibrated.
 
-    Bars are 95 % intervals. Every bin holds about as many samples as any other, so where points crowd there predictions
-    crowd, and no histogram is needed.
+    Bars are 95 % intervals. The area of a point is the number of samples in its bin, so that no histogram is needed.
 
     Arguments:
         before: bins of the critic as it was trained; None if its scores are no log ratio.
@@ -63,7 +62,11 @@ def _bins(axes: "Axes", bins: "Sequence[Bin]", look: Look, label: str) -> None:
     at, seen = np.array([b.predicted for b in bins]), np.array([b.observed for b in bins])
     low, high = np.array([b.low for b in bins]), np.array([b.high for b in bins])
     reach = np.clip([seen - low, high - seen], 0, None)
-    axes.errorbar(at, seen, yerr=reach, elinewidth=0.9, **_drawn(look), label=label)
+    count = np.array([b.count for b in bins], dtype=np.float64)
+    axes.errorbar(at, seen, yerr=reach, elinewidth=0.9, color=look.colour, linestyle=look.line, linewidth=0.9)
+    face = look.colour if look.full else "none"
+    area = 200 * count / count.sum()
+    axes.scatter(at, seen, s=area, marker=look.marker, facecolor=face, edgecolor=look.colour, label=label, zorder=3)
 
 
 def _drawn(look: Look) -> dict[str, Any]:

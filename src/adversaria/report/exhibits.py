@@ -99,9 +99,9 @@ def of_images(shown: Images) -> ImageHall:
     side = max(shown.generated.shape[-2:])
     columns = 8 if side <= 64 else 6
     return ImageHall(
-        generated=_grid(shown.generated[: columns**2], columns, "Generated images"),
+        generated=grid(shown.generated[: columns**2], columns, "Generated images"),
         generated_words=_sample_words(shown),
-        held_out=None if shown.held_out is None else _grid(shown.held_out[: columns**2], columns, "Real images"),
+        held_out=None if shown.held_out is None else grid(shown.held_out[: columns**2], columns, "Real images"),
         histogram=_histogram(shown.scores),
         memory=_memory(shown),
         neighbours=_neighbours(shown.closest),
@@ -125,14 +125,15 @@ def _sample_words(shown: Images) -> str:
     return f"Not selected: the first samples of the seed. {width}×{height} pixels{larger}.{beside}"
 
 
-def _grid(images: Pixels, columns: int, alt: str, *, budget: int = GRID) -> Picture:
+def grid(images: Pixels, columns: int, alt: str, *, budget: int = GRID) -> Picture:
+    """Images (N, C, H, W) row by row, small ones enlarged, in at most `budget` bytes."""
     factor = enlargement(max(images.shape[-2:]), SIDE)
     return Picture.of(image_grid(images, columns, factor=factor, gap=factor + 2), alt, budget=budget)
 
 
 def _walks(walks: Pixels) -> Picture:
     rows, steps = walks.shape[:2]
-    return _grid(walks.reshape(rows * steps, *walks.shape[2:]), steps, f"{rows} walks between two latents each")
+    return grid(walks.reshape(rows * steps, *walks.shape[2:]), steps, f"{rows} walks between two latents each")
 
 
 def _histogram(scores: Mapping[str, Any]) -> Chart | None:
@@ -156,8 +157,8 @@ def _neighbours(closest: Closest | None) -> list[Neighbour]:
         return []
     return [
         Neighbour(
-            _grid(sample[None], 1, "A generated image", budget=SAMPLE),
-            _grid(trained, len(trained), "The training images nearest to it", budget=TRAINED),
+            grid(sample[None], 1, "A generated image", budget=SAMPLE),
+            grid(trained, len(trained), "The training images nearest to it", budget=TRAINED),
             float(distance[0]),
         )
         for sample, trained, distance in zip(closest.samples, closest.trained, closest.found.distance, strict=True)
@@ -178,10 +179,10 @@ def _closest_words(closest: Closest | None) -> str:
 
 
 def _row(row: ClassRow, budget: int) -> Row:
-    generated = _grid(row.generated, len(row.generated), f"Generated images of class {row.name}", budget=budget)
+    generated = grid(row.generated, len(row.generated), f"Generated images of class {row.name}", budget=budget)
     if not len(row.real):
         return Row(row.name, generated, None)
-    return Row(row.name, generated, _grid(row.real, len(row.real), f"Real images of class {row.name}", budget=budget))
+    return Row(row.name, generated, grid(row.real, len(row.real), f"Real images of class {row.name}", budget=budget))
 
 
 # --- points --------------------------------------------------------------------------------------------------------

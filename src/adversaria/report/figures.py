@@ -189,7 +189,7 @@ def scatter(points: ArrayLike, view: Window, *, colour: str, marks: ArrayLike | 
     Arguments:
         points: (n, 2).
         view: the window; points outside it are not drawn.
-        colour: `REAL` or `FAKE`.
+        colour: of the group.
         marks: (m, 2) places to be marked by a small cross (modes).
     """
     figure, axes = _plane(view)

@@ -1,8 +1,9 @@
 """From a run to the material of its page.
 
-This is the one file of the report that knows runs, models and data. It draws the samples (from the page's own seed),
-lets the critic score them, searches the training set for their nearest images, and evaluates the exact density where
-there is one. A run without a checkpoint, or whose data has moved, still gets a page: what is missing is noted.
+This file and `correcting` are the two of the report that know runs, models and data. It draws the samples (from the
+page's own seed), lets the critic score them, searches the training set for their nearest images, and evaluates the
+exact density where there is one. A run without a checkpoint, or whose data has moved, still gets a page: what is
+missing is noted.
 """
 
 from dataclasses import replace
@@ -17,8 +18,9 @@ from adversaria.errors import AdversariaError
 from adversaria.metrics import mode_coverage
 from adversaria.model import Model
 from adversaria.randomness import generator_for, permutation
+from adversaria.report import correcting
 from adversaria.report.figures import mesh, window
-from adversaria.report.material import ClassRow, Closest, Floats, Images, Material, Points, Snapshot
+from adversaria.report.material import ClassRow, Closest, Corrected, Floats, Images, Material, Points, Snapshot
 from adversaria.report.memory import nearest
 from adversaria.report.pictures import Pixels, spread
 from adversaria.report.provenance import Provenance, commands
@@ -45,6 +47,7 @@ def gather(run: Run, *, seed: int) -> Material:
     """
     recipe, facts = run.recipe, run.facts
     shown, notes = _shown(run, recipe, seed)
+    corrected = None if shown is None else correcting.correct(run, shown, seed=seed)
     device = next((note["device"] for note in reversed(run.notes()) if "device" in note), None)
     return Material(
         name=recipe.name,
@@ -65,6 +68,8 @@ def gather(run: Run, *, seed: int) -> Material:
         evaluations=run.evaluations(),
         snapshots=_snapshots(run),
         shown=shown,
+        corrected=corrected if isinstance(corrected, Corrected) else None,
+        uncorrected=corrected if isinstance(corrected, str) else "",
         notes=notes,
     )
 

@@ -6,7 +6,7 @@ empty, and a sentence in `notes` says why.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from adversaria.report.memory import Neighbours
 from adversaria.report.pictures import Pixels
 from adversaria.report.provenance import Commands, Provenance
 from adversaria.report.series import Event
+
+if TYPE_CHECKING:
+    from adversaria.sampling import Diagnosis
 
 Floats = NDArray[np.float64]
 
@@ -98,6 +101,29 @@ class Points:
 
 
 @dataclass(frozen=True, eq=False)
+class Corrected:
+    """Samples of the model's before and after correction, and what is known of the correction."""
+
+    before: NDArray[Any]
+    """(n, C, H, W) pixels, or (n, d) points."""
+    after: NDArray[Any]
+    """The same."""
+    scores: Mapping[str, Floats]
+    """The critic's scores of "real", "generated" and "corrected"; real is missing if none were left. No group is empty;
+    the real ones took part in no training and no calibration."""
+    calibrated: "Diagnosis"
+    """Of the ratio that corrected."""
+    diagnostics: Mapping[str, Any]
+    """What the sampler did, as `sampling.Diagnostics.to_json` has it."""
+    positions: NDArray[np.int64]
+    """(n,) where in its chain each sample was accepted, from 0."""
+    raw: "Diagnosis | None" = None
+    """Of the critic as it was trained; None if its scores are no log ratio."""
+    counts: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    """Points by nearest mode (M,), by group; empty if there are no modes."""
+
+
+@dataclass(frozen=True, eq=False)
 class Material:
     """A run, as its page sees it."""
 
@@ -118,5 +144,8 @@ class Material:
     evaluations: Sequence[Mapping[str, Any]] = ()
     snapshots: Sequence[Snapshot] = ()
     shown: Images | Points | None = None
+    corrected: Corrected | None = None
+    uncorrected: str = ""
+    """Why `corrected` is None, where a reader may expect it: a sentence."""
     notes: Sequence[str] = ()
     """What is missing, and why."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adversaria.report import exhibits, figures, scoreboard, words
+from adversaria.report.comparison import of_corrected
 from adversaria.report.exhibits import Chart
 from adversaria.report.material import Images, Material, Points
 from adversaria.report.scores import latest, scores
@@ -55,6 +56,7 @@ def page(material: Material) -> str:
         tiles=scoreboard.tiles(measured, found, step=material.step),
         images=exhibits.of_images(shown) if isinstance(shown, Images) else None,
         points=exhibits.of_points(shown) if isinstance(shown, Points) else None,
+        comparison=None if material.corrected is None else of_corrected(material.corrected, shown),
         path=exhibits.of_path(quantities(material.events)),
         snapshots=exhibits.of_snapshots(material.snapshots, material.shape),
         training=_training(material) + scoreboard.improvement(found),

@@ -43,17 +43,20 @@ class Commands:
     resume: str
     report: str
     evaluate: str
+    correct: str
+    """To draw corrected samples."""
 
 
 def commands(recipe: recipes.Recipe, path: Path, *, seed: int) -> Commands:
     """The commands for a run at `path` whose page is drawn with `seed`."""
     folder = shown_path(path)
-    quoted = shlex.quote(folder)
+    quoted, beside = shlex.quote(folder), shlex.quote(f"{folder}-corrected")
     return Commands(
         train=train_command(recipe, folder),
         resume=f"adversaria resume {quoted}",
         report=f"adversaria report {quoted}" + (f" --seed {seed}" if seed else ""),
         evaluate=f"adversaria evaluate {quoted} --floor",
+        correct=f"adversaria sample {quoted} --method mh --chain-length auto --out {beside}",
     )
 
 

@@ -149,6 +149,36 @@ def judge_memory(advantage: float, error: float) -> str:
     )
 
 
+def judge_correction(before: float, after: float, error: float) -> str:
+    """What it means that the critic scores a real sample above a generated one, and above a corrected one, that often.
+
+    Arguments:
+        before, after: the probabilities, ties counted half; ½ if the critic cannot tell.
+        error: standard error of `after` if the critic could not tell.
+    """
+    said = (
+        f"The critic scores a real sample above a generated one in {100 * before:.0f} % of pairs, and above a "
+        f"corrected one in {100 * after:.0f} % (chance: 50 %)"
+    )
+    if abs(after - 0.5) <= max(0.03, 3 * error):
+        return f"{said}: it hardly tells corrected samples from real ones."
+    if after < 0.5:
+        return f"{said}: the correction goes too far."
+    return f"{said}: what is left is what no choice among these samples can mend, or what longer chains would."
+
+
+def judge_chains(restarts: int, samples: int) -> str:
+    """What it means that so many chains never moved; empty where they are few.
+
+    >>> judge_chains(1, 100), judge_chains(50, 100)
+    ('', 'Half or more of the chains never moved: where they start, among real samples, the generator hardly gets.')
+    """
+    if restarts <= 0.05 * samples:
+        return ""
+    part = "Half or more" if 2 * restarts >= samples else f"{restarts:,} of {samples:,}"
+    return f"{part} of the chains never moved: where they start, among real samples, the generator hardly gets."
+
+
 def listed(items: Sequence[str]) -> str:
     """`a`, `a and b`, or `a, b and c`.
 
