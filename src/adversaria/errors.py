@@ -30,7 +30,7 @@ class MetricError(AdversariaError, ValueError):
 
 
 class SamplingError(AdversariaError, ValueError):
-    """A correction is undefined for what it was given: scores that are not finite, too few of them, an unknown bound."""
+    """A correction is undefined for what it was given: too few scores, some that are not finite, an unknown bound."""
 
 
 class NonFiniteError(AdversariaError, ArithmeticError):
