@@ -106,7 +106,7 @@ def _modes(made: Corrected) -> list[Chart]:
     if not made.counts:
         return []
     described = f"Shares of {len(made.counts['corrected'])} modes among real, generated and corrected points"
-    caption = "Points by nearest mode. Shares are mended as far as the critic knows that they are wrong."
+    caption = "Points by nearest mode. Corrected shares are as right as the critic is about each mode."
     figure = before_after.modes_before_after(made.counts)
     return [Chart.of(figure, "modes before and after", "Modes", described, caption)]
 
