@@ -20,15 +20,13 @@ https://arxiv.org/abs/2012.00780.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from adversaria.errors import SamplingError
-from adversaria.sampling.latent import LatentLaw, Moved, at_step, check_steps, latent_law, noise_like, play
-from adversaria.sampling.sampler import Draws, Sampler, check_count, check_pair
-from adversaria.sampling.source import LogRatio
+from adversaria.sampling.latent import LatentLaw, Moved, Walk, at_step, noise_like
 
 Divergence = Literal["kl", "js", "log-d"]
 
@@ -41,7 +39,7 @@ SPEEDS: dict[Divergence, Callable[[Tensor], Tensor]] = {
 
 
 @dataclass(frozen=True, eq=False)
-class GradientFlow(Sampler):
+class GradientFlow(Walk):
     """Walks along the gradient flow, from latents of the prior.
 
     Arguments:
@@ -58,31 +56,18 @@ class GradientFlow(Sampler):
     Limiting case: η·steps → 0 gives the model's samples.
     """
 
-    source: Any
-    ratio: LogRatio
-    steps: int
-    step_size: float
     noise: float = 0.01
     divergence: Divergence = "kl"
+    method: ClassVar[str] = "gradient flow"
+    density: ClassVar[bool] = False
+    caution: ClassVar[tuple[str, ...]] = ("the law of the walks is not that of the data, however many steps they take",)
 
     def __post_init__(self) -> None:
-        check_pair(self.source, self.ratio)
-        latent_law(self.source, self.ratio, density=False)
-        check_steps(self.steps, self.step_size)
+        super().__post_init__()
         if not 0 <= self.noise < float("inf"):
             raise SamplingError(f"noise should be at least 0 and finite, came {self.noise}")
         if self.divergence not in SPEEDS:
             raise SamplingError(f"divergence should be one of {', '.join(SPEEDS)}, came {self.divergence!r}")
-
-    def run(self, n: int, *, seed: int) -> Draws:
-        """n samples, each the end of its own walk.
-
-        Raises:
-            SamplingError: n is negative; ratios that are not finite.
-        """
-        check_count(n)
-        note = "the law of the walks is not that of the data, however many steps they take"
-        return play(self, "gradient flow", n, seed, self._walk, density=False, notes=(note,))
 
     def _walk(self, law: LatentLaw, z: Tensor, g: torch.Generator) -> Moved:
         speed, spread = SPEEDS[self.divergence], (2 * self.noise * self.step_size) ** 0.5

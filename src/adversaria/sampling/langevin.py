@@ -12,19 +12,17 @@ sampling, 2020, https://arxiv.org/abs/2003.06060.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from adversaria.errors import SamplingError
-from adversaria.sampling.latent import LatentLaw, Moved, at_step, check_steps, latent_law, noise_like, play
-from adversaria.sampling.sampler import Draws, Sampler, check_count, check_pair
-from adversaria.sampling.source import LogRatio
+from adversaria.sampling.latent import LatentLaw, Moved, Walk, at_step, noise_like
 
 
 @dataclass(frozen=True, eq=False)
-class Langevin(Sampler):
+class Langevin(Walk):
     """Unadjusted Langevin walks from latents of the prior.
 
     Arguments:
@@ -39,25 +37,8 @@ class Langevin(Sampler):
     Limiting case: ε·steps → 0 gives the model's samples.
     """
 
-    source: Any
-    ratio: LogRatio
-    steps: int
-    step_size: float
-
-    def __post_init__(self) -> None:
-        check_pair(self.source, self.ratio)
-        latent_law(self.source, self.ratio, density=True)
-        check_steps(self.steps, self.step_size)
-
-    def run(self, n: int, *, seed: int) -> Draws:
-        """n samples, each the end of its own walk.
-
-        Raises:
-            SamplingError: n is negative; energies that are not finite; a walk left the support of the prior.
-        """
-        check_count(n)
-        note = "not corrected for the size of the steps: see LatentMetropolis"
-        return play(self, "Langevin", n, seed, self._walk, density=True, notes=(note,))
+    method: ClassVar[str] = "Langevin"
+    caution: ClassVar[tuple[str, ...]] = ("not corrected for the size of the steps: see LatentMetropolis",)
 
     def _walk(self, law: LatentLaw, z: Tensor, g: torch.Generator) -> Moved:
         for step in range(self.steps):

@@ -6,18 +6,19 @@ exp(−E) is p₀(z)·p_data(G(z))/p_model(G(z)) up to a factor, and its image u
 2020). Unlike in image space, where gradients leave the images that a generator can make, every z here gives one.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
 from adversaria.errors import SamplingError
 from adversaria.randomness import generator_for
-from adversaria.sampling.sampler import Diagnostics, Draws, described, no_draws
-from adversaria.sampling.scoring import Proposals, checked, evaluating
+from adversaria.sampling.sampler import Chosen, Correction
+from adversaria.sampling.scoring import Proposals, checked
 from adversaria.sampling.source import LogRatio, Pushforward, source_of
 
 SHARE = 4
@@ -147,57 +148,63 @@ def at_step(step: int, steps: int) -> Iterator[None]:
         raise SamplingError(f"at step {step + 1} of {steps}: {error}") from error
 
 
-Walk = Callable[[LatentLaw, Tensor, torch.Generator], Moved]
-"""(law, latents of the prior (C, d), randomness) → where they end."""
+@dataclass(frozen=True, eq=False)
+class Walk(Correction):
+    """Samples at the ends of walks that start from latents of the prior.
 
-
-def play(
-    sampler: Any,
-    method: str,
-    n: int,
-    seed: int,
-    walk: Walk,
-    *,
-    density: bool,
-    notes: tuple[str, ...] = (),
-) -> Draws:
-    """n samples by walks from latents of the prior, in groups that depend on the seed and their number alone.
+    Arguments:
+        source: a model, or `Pushforward(prior, generator)`.
+        ratio: x (B, ...) → (B,), log p_data/p_model up to a constant, differentiable.
+        steps: of each walk, ≥ 1.
+        step_size: > 0.
 
     Raises:
-        SamplingError: no chain ever moved; or, where the density belongs to the method, a walk ended outside of it.
+        SamplingError: an argument is out of its domain, or there are no latents, density, or gradient.
     """
-    law = latent_law(sampler.source, sampler.ratio, density=density)
-    moved: list[Moved] = []
-    with evaluating(sampler.source, sampler.ratio):
-        with torch.no_grad():
-            proposals = Proposals(law.source, sampler.ratio)
-            if not n:
-                return no_draws(method, proposals)
+
+    steps: int
+    step_size: float
+    density: ClassVar[bool] = True
+    """Whether the method needs p₀, and a walk must end where it is positive."""
+    caution: ClassVar[tuple[str, ...]] = ()
+    """What a reader must know of its law."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        latent_law(self.source, self.ratio, density=self.density)
+        if self.steps < 1:
+            raise SamplingError(f"steps should be at least 1, came {self.steps}")
+        if not 0 < self.step_size < float("inf"):
+            raise SamplingError(f"step_size should be positive and finite, came {self.step_size}")
+
+    @abstractmethod
+    def _walk(self, law: LatentLaw, z: Tensor, g: torch.Generator) -> Moved:
+        """Where walks end that start from latents z (C, d) of the prior."""
+
+    def _choose(self, n: int, seed: int, proposals: Proposals) -> Chosen:
+        """Ends of walks, in groups that depend on the seed and their number alone.
+
+        Raises:
+            SamplingError: no walk ever moved; or, where the density belongs to the method, one ended outside of it.
+        """
+        law = latent_law(self.source, self.ratio, density=self.density)
         together = max(1, proposals.rows // SHARE)
+        moved: list[Moved] = []
         for group in range(-(-n // together)):  # the last group is played whole
-            g = generator_for(seed, method, group)
-            moved.append(walk(law, law.source.propose(together, g), g))
+            g = generator_for(seed, self.method, group)
+            moved.append(self._walk(law, law.source.propose(together, g), g))
         if not any(one.accepted for one in moved):
             raise SamplingError(
                 "not one step was accepted: take smaller steps, or a prior that fills its space (a sphere does not)"
             )
-        with torch.no_grad():
-            z = torch.cat([one.z for one in moved])
-            notes += _outside(law, z if density else z[:n], refused=density)
-            samples = proposals.decode(z[:n])
-    return Draws(
-        samples,
-        Diagnostics(
-            method=method,
-            samples=n,
-            proposals=len(moved) * together * sampler.steps,
+        z = torch.cat([one.z for one in moved])
+        return Chosen(
+            z,
             acceptance=sum(one.accepted for one in moved) / len(moved),
-            effective=None,
-            chain_length=sampler.steps,
-            calibration=described(sampler.ratio),
-            notes=notes,
-        ),
-    )
+            proposals=len(z) * self.steps,
+            chain_length=self.steps,
+            notes=self.caution + _outside(law, z if self.density else z[:n], refused=self.density),
+        )
 
 
 def _outside(law: LatentLaw, z: Tensor, *, refused: bool) -> tuple[str, ...]:
@@ -214,11 +221,3 @@ def _outside(law: LatentLaw, z: Tensor, *, refused: bool) -> tuple[str, ...]:
 def noise_like(z: Tensor, g: torch.Generator) -> Tensor:
     """N(0, I) of the shape of z, drawn where the generator lives."""
     return torch.randn(z.shape, generator=g, device=g.device, dtype=z.dtype).to(z.device)
-
-
-def check_steps(steps: int, step_size: float) -> None:
-    """Refuse no steps, and steps of no or infinite size."""
-    if steps < 1:
-        raise SamplingError(f"steps should be at least 1, came {steps}")
-    if not 0 < step_size < float("inf"):
-        raise SamplingError(f"step_size should be positive and finite, came {step_size}")

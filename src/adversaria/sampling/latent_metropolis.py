@@ -12,18 +12,16 @@ Sources: Y. Wang, Y. Wang, J. Yang, Z. Lin, Reparameterized sampling for generat
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from adversaria.sampling.latent import LatentLaw, Moved, at_step, check_steps, latent_law, noise_like, play
-from adversaria.sampling.sampler import Draws, Sampler, check_count, check_pair
-from adversaria.sampling.source import LogRatio
+from adversaria.sampling.latent import LatentLaw, Moved, Walk, at_step, noise_like
 
 
 @dataclass(frozen=True, eq=False)
-class LatentMetropolis(Sampler):
+class LatentMetropolis(Walk):
     """Metropolis-adjusted Langevin walks from latents of the prior.
 
     Arguments:
@@ -38,24 +36,7 @@ class LatentMetropolis(Sampler):
     Limiting cases: steps → ∞ gives p_data; with a constant ratio the walk starts in its own law, and stays there.
     """
 
-    source: Any
-    ratio: LogRatio
-    steps: int
-    step_size: float
-
-    def __post_init__(self) -> None:
-        check_pair(self.source, self.ratio)
-        latent_law(self.source, self.ratio, density=True)
-        check_steps(self.steps, self.step_size)
-
-    def run(self, n: int, *, seed: int) -> Draws:
-        """n samples, each the end of its own walk.
-
-        Raises:
-            SamplingError: n is negative; energies that are not finite.
-        """
-        check_count(n)
-        return play(self, "latent Metropolis", n, seed, self._walk, density=True)
+    method: ClassVar[str] = "latent Metropolis"
 
     def _walk(self, law: LatentLaw, z: Tensor, g: torch.Generator) -> Moved:
         here, moves = law.log_density(z, flat=True), 0.0

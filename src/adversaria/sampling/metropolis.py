@@ -22,17 +22,17 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from adversaria.errors import SamplingError
 from adversaria.randomness import generator_for
-from adversaria.sampling.sampler import Diagnostics, Draws, Sampler, check_count, check_pair, described, no_draws
-from adversaria.sampling.scoring import Proposals, checked, evaluating, pilot
+from adversaria.sampling.sampler import Chosen, Correction
+from adversaria.sampling.scoring import Proposals, checked, pilot
 from adversaria.sampling.selection import acceptances, last_accepted
-from adversaria.sampling.source import LogRatio, source_of
+from adversaria.sampling.source import source_of
 
 BLOCK = 2**20
 """Most proposals whose choices are made at once."""
@@ -108,7 +108,7 @@ class _Group(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class MetropolisHastings(Sampler):
+class MetropolisHastings(Correction):
     """One independence chain for each sample.
 
     Arguments:
@@ -124,21 +124,20 @@ class MetropolisHastings(Sampler):
             "error": refuse to go on.
 
     Raises:
-        SamplingError: an argument is out of its domain, or real starts are asked for and there are none.
+        SamplingError: an argument is out of its domain, or real starts are asked for and there are none; when run, a
+            chain accepts nothing where that is an error.
 
     Limiting cases: a constant ratio accepts everything, and gives the model's samples; K → ∞ gives p_data.
     """
 
-    source: Any
-    ratio: LogRatio
     chain_length: int | Within | Literal["auto"] = 640
     start: Literal["real", "fake"] = "real"
     start_scores: Tensor | None = field(default=None, repr=False)
     unmoved: Literal["restart", "error"] = "restart"
+    method: ClassVar[str] = "Metropolis-Hastings"
 
     def __post_init__(self) -> None:
-        check_pair(self.source, self.ratio)
-        source_of(self.source)
+        super().__post_init__()
         if isinstance(self.chain_length, int) and self.chain_length < 1:
             raise SamplingError(f"chain_length should be at least 1, came {self.chain_length}")
         for name, value, known in (
@@ -152,37 +151,16 @@ class MetropolisHastings(Sampler):
         if self.start == "real":
             _ = self._starts
 
-    def run(self, n: int, *, seed: int) -> Draws:
-        """n samples, each the end of its own chain.
-
-        Raises:
-            SamplingError: n is negative; scores that are not finite, or change with what is scored beside them; a chain
-                that accepts nothing, where that is an error.
-        """
-        check_count(n)
-        with torch.no_grad(), evaluating(self.source, self.ratio):
-            proposals = Proposals(source_of(self.source), self.ratio)
-            if not n:
-                return no_draws("Metropolis-Hastings", proposals)
-            length, notes = self._length()
-            kept, positions, moves, restarted = map(
-                torch.cat, zip(*self._ends(n, length, seed, proposals), strict=True)
-            )
-            samples = proposals.decode(kept[:n])
-        return Draws(
-            samples,
-            Diagnostics(
-                method="Metropolis-Hastings",
-                samples=n,
-                proposals=proposals.weights.count,
-                acceptance=float(moves.double().mean()) / length,
-                effective=proposals.weights.effective,
-                positions=positions[:n],
-                restarts=int(restarted[:n].sum()),
-                chain_length=length,
-                calibration=described(self.ratio),
-                notes=notes,
-            ),
+    def _choose(self, n: int, seed: int, proposals: Proposals) -> Chosen:
+        length, notes = self._length()
+        kept, positions, moves, restarted = map(torch.cat, zip(*self._ends(n, length, seed, proposals), strict=True))
+        return Chosen(
+            kept,
+            acceptance=float(moves.double().mean()) / length,
+            positions=positions,
+            restarts=int(restarted[:n].sum()),
+            chain_length=length,
+            notes=notes,
         )
 
     @cached_property

@@ -25,17 +25,17 @@ Perfect sampling from independent Metropolis-Hastings chains, 2002, https://doi.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
 from adversaria.randomness import generator_for
-from adversaria.sampling.rejection import CHUNK, below_bound, log_bound_of
-from adversaria.sampling.sampler import Diagnostics, Draws, Sampler, check_count, check_pair, described, no_draws
-from adversaria.sampling.scoring import Proposals, evaluating
+from adversaria.sampling.bound import Bounded
+from adversaria.sampling.rejection import CHUNK
+from adversaria.sampling.sampler import Chosen
+from adversaria.sampling.scoring import Proposals
 from adversaria.sampling.selection import acceptances, last_accepted
-from adversaria.sampling.source import LogRatio, source_of
 
 PUBLISHED_LENGTH = 640
 """Proposals per sample of the chain that this is compared with."""
@@ -58,7 +58,7 @@ class _Ends(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class PerfectIndependence(Sampler):
+class PerfectIndependence(Bounded):
     """Exact samples by coupling from the past.
 
     Arguments:
@@ -67,59 +67,30 @@ class PerfectIndependence(Sampler):
         bound: B ≥ exp ratio(x) for every x; None takes the ratio's own, which isotonic calibration has.
 
     Raises:
-        SamplingError: no bound is given and the ratio has none, or it is not positive and finite.
+        SamplingError: no bound is given and the ratio has none, or it is not positive and finite; when run, a ratio
+            exceeds it.
+
+    The positions in the diagnostics are the lengths of the pasts that were looked at.
 
     Limiting case: a constant ratio with B equal to it takes one proposal per sample, and gives the model's samples.
     """
 
-    source: Any
-    ratio: LogRatio
-    bound: float | None = None
+    method: ClassVar[str] = "coupling from the past"
 
-    def __post_init__(self) -> None:
-        check_pair(self.source, self.ratio)
-        source_of(self.source)
-        log_bound_of(self.bound, self.ratio)
-
-    def run(self, n: int, *, seed: int) -> Draws:
-        """n samples; the positions are the lengths of the pasts looked at.
-
-        Raises:
-            SamplingError: n is negative; a ratio exceeds the bound; scores that are not finite, or change with what is
-                scored beside them.
-        """
-        check_count(n)
-        with torch.no_grad(), evaluating(self.source, self.ratio):
-            proposals = Proposals(source_of(self.source), self.ratio)
-            if not n:
-                return no_draws("coupling from the past", proposals)
-            ends = list(self._ends(n, seed, proposals))
-            kept, pasts = torch.cat([end.kept for end in ends])[:n], torch.cat([end.pasts for end in ends])[:n]
-            samples = proposals.decode(kept)
-        mean = float(pasts.double().mean())
+    def _choose(self, n: int, seed: int, proposals: Proposals) -> Chosen:
+        kept, pasts = map(torch.cat, zip(*self._ends(n, seed, proposals), strict=True))
+        mean = float(pasts[:n].double().mean())
         saved = f"chains of {PUBLISHED_LENGTH} would have taken {PUBLISHED_LENGTH / mean:.3g} times as many proposals"
-        return Draws(
-            samples,
-            Diagnostics(
-                method="coupling from the past",
-                samples=n,
-                proposals=proposals.weights.count,
-                acceptance=n / float(pasts.sum()),
-                effective=proposals.weights.effective,
-                positions=pasts,
-                calibration=described(self.ratio),
-                notes=(saved,),
-            ),
-        )
+        return Chosen(kept, acceptance=n / float(pasts[:n].sum()), positions=pasts, notes=(saved,))
 
     def _ends(self, n: int, seed: int, proposals: Proposals) -> Iterator[_Ends]:
-        log_bound, found, chunk = log_bound_of(self.bound, self.ratio), 0, 0
+        found, chunk = 0, 0
         left: _Past | None = None
         while found < n:
             g = generator_for(seed, "perfect", chunk)
             kept, log_ratio = proposals.draw(CHUNK, g)
             log_uniform = torch.rand(CHUNK, generator=g, dtype=torch.float64).log_()
-            past = _Past(kept, log_ratio, log_uniform, log_uniform <= below_bound(log_ratio, log_bound))
+            past = _Past(kept, log_ratio, log_uniform, log_uniform <= self._below_bound(log_ratio))
             past = past if left is None else _Past(*(torch.cat(pair) for pair in zip(left, past, strict=True)))
             ends, left = _cut(past)
             found, chunk = found + len(ends.pasts), chunk + 1

@@ -21,7 +21,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -29,9 +29,10 @@ from torch.nn.functional import logsigmoid
 
 from adversaria.errors import SamplingError
 from adversaria.randomness import generator_for
-from adversaria.sampling.sampler import Diagnostics, Draws, Sampler, check_count, check_pair, described, no_draws
-from adversaria.sampling.scoring import Proposals, Scored, evaluating, pilot
-from adversaria.sampling.source import LogRatio, source_of
+from adversaria.sampling.bound import Bounded
+from adversaria.sampling.sampler import Chosen, Correction
+from adversaria.sampling.scoring import Proposals, Scored, pilot
+from adversaria.sampling.source import source_of
 
 CHUNK = 256
 """Proposals drawn at a time, of one endless stream."""
@@ -96,30 +97,20 @@ def _stream(proposals: Proposals, judge: Callable[[Tensor], Tensor], seed: int, 
         chunk += 1
 
 
-class _Picked(NamedTuple):
-    kept: Tensor
-    """(n, ...)."""
-    tries: Tensor
-    """(n,) int64, proposals that were refused before."""
-    fallbacks: int
-    accepted: int
-    """Proposals accepted among all that were drawn."""
-
-
 class _Best(NamedTuple):
     log_ratio: float
     kept: Tensor
 
 
-def _pick(stream: Iterator[_Chunk], n: int, limit: float) -> _Picked:
-    """The first n accepted; after `limit` refusals in a row, the best of those refused."""
+def _pick(stream: Iterator[_Chunk], n: int, limit: float) -> Chosen:
+    """The first n accepted, and how many were refused before each; after `limit` refusals, the best of those."""
     kept: list[Tensor] = []
     tries: list[int] = []
-    fallbacks = accepted = refused = 0
+    fallbacks = accepted = drawn_in_all = refused = 0
     best: _Best | None = None
     while len(kept) < n:
         (drawn, log_ratio), taken = next(stream)
-        accepted += int(taken.sum())
+        accepted, drawn_in_all = accepted + int(taken.sum()), drawn_in_all + len(taken)
         for k, (ratio, take) in enumerate(zip(log_ratio.tolist(), taken.tolist(), strict=True)):
             if len(kept) == n:
                 break
@@ -131,30 +122,14 @@ def _pick(stream: Iterator[_Chunk], n: int, limit: float) -> _Picked:
                 tries.append(refused - 1)
                 fallbacks += int(not take)
                 refused, best = 0, None
-    return _Picked(torch.stack(kept), torch.tensor(tries), fallbacks, accepted)
-
-
-def _draws(method: str, picked: _Picked, proposals: Proposals) -> Draws:
-    return Draws(
-        proposals.decode(picked.kept),
-        Diagnostics(
-            method=method,
-            samples=len(picked.kept),
-            proposals=proposals.weights.count,
-            acceptance=picked.accepted / proposals.weights.count,
-            effective=proposals.weights.effective,
-            positions=picked.tries,
-            fallbacks=picked.fallbacks,
-            calibration=described(proposals.ratio),
-        ),
-    )
+    return Chosen(torch.stack(kept), accepted / drawn_in_all, positions=torch.tensor(tries), fallbacks=fallbacks)
 
 
 # --- the samplers ----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
-class Rejection(Sampler):
+class Rejection(Correction):
     """Discriminator rejection sampling, as published.
 
     Arguments:
@@ -171,40 +146,27 @@ class Rejection(Sampler):
     of each `tries`.
     """
 
-    source: Any
-    ratio: LogRatio
     gamma: float | Percentile
     tries: int = 640
+    method: ClassVar[str] = "rejection"
 
     def __post_init__(self) -> None:
-        check_pair(self.source, self.ratio)
-        source_of(self.source)
+        super().__post_init__()
         if not isinstance(self.gamma, Percentile) and not math.isfinite(self.gamma):
             raise SamplingError(f"gamma should be finite, or Percentile(...), came {self.gamma}")
         if self.tries < 1:
             raise SamplingError(f"tries should be at least 1, came {self.tries}")
 
-    def run(self, n: int, *, seed: int) -> Draws:
-        """n samples, in the order in which the stream of proposals gave them.
+    def _choose(self, n: int, seed: int, proposals: Proposals) -> Chosen:
+        maximum = self._maximum
 
-        Raises:
-            SamplingError: n is negative; scores that are not finite, or change with what is scored beside them.
-        """
-        check_count(n)
-        with torch.no_grad(), evaluating(self.source, self.ratio):
-            proposals = Proposals(source_of(self.source), self.ratio)
-            if not n:
-                return no_draws("rejection", proposals)
-            maximum = self._maximum
+        def judge(log_ratio: Tensor) -> Tensor:
+            nonlocal maximum
+            maxima = log_ratio.cummax(0).values.clamp(min=maximum)
+            maximum = float(maxima[-1])
+            return log_acceptance(log_ratio, maxima, self.gamma)
 
-            def judge(log_ratio: Tensor) -> Tensor:
-                nonlocal maximum
-                maxima = log_ratio.cummax(0).values.clamp(min=maximum)
-                maximum = float(maxima[-1])
-                return log_acceptance(log_ratio, maxima, self.gamma)
-
-            picked = _pick(_stream(proposals, judge, seed, "rejection"), n, self.tries)
-            return _draws("rejection", picked, proposals)
+        return _pick(_stream(proposals, judge, seed, "rejection"), n, self.tries)
 
     @cached_property
     def _maximum(self) -> float:
@@ -213,7 +175,7 @@ class Rejection(Sampler):
 
 
 @dataclass(frozen=True, eq=False)
-class ExactRejection(Sampler):
+class ExactRejection(Bounded):
     """Rejection under a bound: exact samples of p_data, if the ratio is exact.
 
     Arguments:
@@ -222,62 +184,11 @@ class ExactRejection(Sampler):
         bound: B ≥ exp ratio(x) for every x; None takes the ratio's own, which isotonic calibration has.
 
     Raises:
-        SamplingError: no bound is given and the ratio has none, or it is not positive and finite.
+        SamplingError: no bound is given and the ratio has none, or it is not positive and finite; when run, a ratio
+            exceeds it.
     """
 
-    source: Any
-    ratio: LogRatio
-    bound: float | None = None
+    method: ClassVar[str] = "exact rejection"
 
-    def __post_init__(self) -> None:
-        check_pair(self.source, self.ratio)
-        source_of(self.source)
-        log_bound_of(self.bound, self.ratio)
-
-    def run(self, n: int, *, seed: int) -> Draws:
-        """n samples, in the order in which the stream of proposals gave them.
-
-        Raises:
-            SamplingError: n is negative; a ratio exceeds the bound; scores that are not finite, or change with what is
-                scored beside them.
-        """
-        check_count(n)
-        log_bound = log_bound_of(self.bound, self.ratio)
-        with torch.no_grad(), evaluating(self.source, self.ratio):
-            proposals = Proposals(source_of(self.source), self.ratio)
-            if not n:
-                return no_draws("exact rejection", proposals)
-            judged = _stream(proposals, lambda log_ratio: below_bound(log_ratio, log_bound), seed, "exact-rejection")
-            return _draws("exact rejection", _pick(judged, n, math.inf), proposals)
-
-
-def log_bound_of(bound: float | None, ratio: LogRatio) -> float:
-    """log B; of None, that of the ratio's own bound.
-
-    Raises:
-        SamplingError: there is none, or it is not positive and finite.
-    """
-    bound = getattr(ratio, "bound", None) if bound is None else bound
-    if bound is None:
-        raise SamplingError(
-            "this needs a bound on the ratio: pass bound=, the largest p_data/p_model in the units of exp(ratio), or "
-            "calibrate by isotonic regression, which has one; MetropolisHastings needs none"
-        )
-    if not (bound > 0 and math.isfinite(bound)):
-        raise SamplingError(f"bound should be positive and finite, came {bound}")
-    return math.log(bound)
-
-
-def below_bound(log_ratio: Tensor, log_bound: float) -> Tensor:
-    """ℓ − log B ≤ 0.
-
-    Raises:
-        SamplingError: a ratio exceeds the bound, by more than rounding.
-    """
-    excess = float(log_ratio.max()) - log_bound
-    if excess > 1e-6:
-        raise SamplingError(
-            f"a proposal's ratio is {math.exp(min(excess, 700)):.4g} times the bound, so that the samples would be "
-            "biased; pass a larger bound"
-        )
-    return log_ratio - log_bound
+    def _choose(self, n: int, seed: int, proposals: Proposals) -> Chosen:
+        return _pick(_stream(proposals, self._below_bound, seed, "exact-rejection"), n, math.inf)

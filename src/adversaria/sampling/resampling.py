@@ -11,19 +11,18 @@ https://doi.org/10.1080/01621459.1987.10478461 (sampling importance resampling, 
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
 import torch
 
 from adversaria.errors import SamplingError
 from adversaria.randomness import generator_for
-from adversaria.sampling.sampler import Diagnostics, Draws, Sampler, check_count, check_pair, described, no_draws
-from adversaria.sampling.scoring import Proposals, evaluating
-from adversaria.sampling.source import LogRatio, source_of
+from adversaria.sampling.sampler import Chosen, Correction
+from adversaria.sampling.scoring import Proposals
 
 
 @dataclass(frozen=True, eq=False)
-class Resampling(Sampler):
+class Resampling(Correction):
     """One sample from each pool of weighted proposals.
 
     Arguments:
@@ -34,48 +33,24 @@ class Resampling(Sampler):
     Raises:
         SamplingError: the pool is empty.
 
+    The positions in the diagnostics are the places in the pools.
+
     Limiting cases: K = 1 gives the model's samples, K → ∞ p_data.
     """
 
-    source: Any
-    ratio: LogRatio
     pool: int
+    method: ClassVar[str] = "importance resampling"
 
     def __post_init__(self) -> None:
-        check_pair(self.source, self.ratio)
-        source_of(self.source)
+        super().__post_init__()
         if self.pool < 1:
             raise SamplingError(f"pool should be at least 1, came {self.pool}")
 
-    def run(self, n: int, *, seed: int) -> Draws:
-        """n samples, each of a pool of its own; the positions are their places in it.
-
-        Raises:
-            SamplingError: n is negative; scores that are not finite, or change with what is scored beside them.
-        """
-        check_count(n)
-        with torch.no_grad(), evaluating(self.source, self.ratio):
-            proposals = Proposals(source_of(self.source), self.ratio)
-            if not n:
-                return no_draws("importance resampling", proposals)
-            together = proposals.chains_of(self.pool)
-            kept, places = zip(
-                *(self._group(group, together, seed, proposals) for group in range(-(-n // together))), strict=True
-            )
-            samples = proposals.decode(torch.cat(kept)[:n])
-        return Draws(
-            samples,
-            Diagnostics(
-                method="importance resampling",
-                samples=n,
-                proposals=proposals.weights.count,
-                acceptance=1 / self.pool,
-                effective=proposals.weights.effective,
-                positions=torch.cat(places)[:n],
-                chain_length=self.pool,
-                calibration=described(self.ratio),
-            ),
-        )
+    def _choose(self, n: int, seed: int, proposals: Proposals) -> Chosen:
+        together = proposals.chains_of(self.pool)
+        groups = [self._group(group, together, seed, proposals) for group in range(-(-n // together))]
+        kept, places = map(torch.cat, zip(*groups, strict=True))
+        return Chosen(kept, acceptance=1 / self.pool, positions=places, chain_length=self.pool)
 
     def _group(self, group: int, together: int, seed: int, proposals: Proposals) -> tuple[torch.Tensor, torch.Tensor]:
         """What is kept of the choices of `together` pools, and their places."""

@@ -8,14 +8,15 @@ be put around samplers, where that is valid: a ratio is that of p_data to one la
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
 from adversaria.errors import SamplingError
 from adversaria.randomness import generator_for
-from adversaria.sampling.scoring import Proposals
+from adversaria.sampling.scoring import Proposals, evaluating
+from adversaria.sampling.source import LogRatio, source_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,10 +99,7 @@ class Draws(NamedTuple):
 
 
 class Sampler(ABC):
-    """A law to be sampled from, made of a source and a ratio."""
-
-    source: Any
-    ratio: Any
+    """A law to be sampled from."""
 
     def sample(self, n: int, *, seed: int) -> Tensor:
         """n samples (n, ...); sample i depends on (seed, i) alone.
@@ -114,6 +112,85 @@ class Sampler(ABC):
     @abstractmethod
     def run(self, n: int, *, seed: int) -> Draws:
         """n samples as by `sample`, and diagnostics."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What a correction keeps of its proposals, and how it came to that; see `Diagnostics`."""
+
+    kept: Tensor
+    """(m, ...), m ≥ n, in the form in which proposals are kept; the first n are the samples."""
+    acceptance: float
+    proposals: int | None = None
+    """None: those that were weighted."""
+    positions: Tensor | None = None
+    restarts: int = 0
+    fallbacks: int = 0
+    chain_length: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Correction(Sampler):
+    """A sampler around a source and a ratio.
+
+    Arguments:
+        source: what proposes; see `source_of`.
+        ratio: x (B, ...) → (B,), log p_data/p_model up to a constant; see `calibrate`.
+
+    Raises:
+        SamplingError: one of them is none, or the ratio is not known to be one to the law of this source.
+    """
+
+    source: Any
+    ratio: LogRatio
+    method: ClassVar[str]
+    """Its name, for people."""
+
+    def __post_init__(self) -> None:
+        check_pair(self.source, self.ratio)
+        source_of(self.source)
+
+    def run(self, n: int, *, seed: int) -> Draws:
+        """n samples, and what was done for them.
+
+        Raises:
+            SamplingError: n is negative; scores that are not finite, or change with what is scored beside them; or
+                what the sampler itself refuses.
+        """
+        check_count(n)
+        with torch.no_grad(), evaluating(self.source, self.ratio):
+            proposals = Proposals(source_of(self.source), self.ratio)
+            if not n:
+                return self._nothing(proposals)
+            chosen = self._choose(n, seed, proposals)
+            samples = proposals.decode(chosen.kept[:n])
+        return Draws(
+            samples,
+            Diagnostics(
+                method=self.method,
+                samples=n,
+                proposals=proposals.weights.count if chosen.proposals is None else chosen.proposals,
+                acceptance=chosen.acceptance,
+                effective=proposals.weights.effective,
+                positions=None if chosen.positions is None else chosen.positions[:n],
+                restarts=chosen.restarts,
+                fallbacks=chosen.fallbacks,
+                chain_length=chosen.chain_length,
+                calibration=described(self.ratio),
+                notes=chosen.notes,
+            ),
+        )
+
+    @abstractmethod
+    def _choose(self, n: int, seed: int, proposals: Proposals) -> Chosen:
+        """At least n of the proposals, n ≥ 1, of which each depends on the seed and its place alone."""
+
+    def _nothing(self, proposals: Proposals) -> Draws:
+        """No samples, of the right shape."""
+        kept = proposals.draw(1, generator_for(0, "none")).kept
+        empty = torch.empty(0, dtype=torch.int64)
+        return Draws(proposals.decode(kept)[:0], Diagnostics(self.method, 0, 0, 0.0, None, empty))
 
 
 def check_count(n: int) -> None:
@@ -137,13 +214,6 @@ def check_pair(source: Any, ratio: Any) -> None:
             f"the samples of {name} no longer follow the model's law, so this ratio would correct them twice; "
             f"calibrate one against them: calibrate(critic, real=..., fake=the {name}, method=...)"
         )
-
-
-def no_draws(method: str, proposals: Proposals) -> Draws:
-    """No samples, of the right shape."""
-    kept = proposals.draw(1, generator_for(0, "none")).kept
-    empty = torch.empty(0, dtype=torch.int64)
-    return Draws(proposals.decode(kept)[:0], Diagnostics(method, 0, 0, 0.0, None, empty))
 
 
 def described(ratio: Any) -> str:
