@@ -185,8 +185,8 @@ class MetropolisHastings(Correction):
         length = wanted.length(self._log_bound)
         bound, largest = total_variation_bound(self._log_bound, length), math.exp(self._log_bound)
         note = (
-            f"chains of {length} end within {bound:.2g} of the law aimed at, if no ratio exceeds {largest:.4g} times "
-            "the mean"
+            f"chains of {length} end within {bound:.2g} of the law aimed at, if no ratio, that of a start included, "
+            f"exceeds {largest:.4g} times the mean"
         )
         short = "" if bound <= wanted.tolerance else f"; {wanted.tolerance:.2g} would take longer chains than {length}"
         return length, (note + short,)
