@@ -13,13 +13,25 @@ from adversaria.errors import RecipeError, nearest
 from adversaria.reproduce.bilinear import BILINEAR
 from adversaria.reproduce.digits import DIGITS, MNIST
 from adversaria.reproduce.grid25 import GRID25
+from adversaria.reproduce.grid25_corrected import GRID25_CORRECTED
+from adversaria.reproduce.mixture1d_corrected import MIXTURE1D_CORRECTED
+from adversaria.reproduce.mnist_corrected import MNIST_CORRECTED
 from adversaria.reproduce.objectives import OBJECTIVES_GRID25
 from adversaria.reproduce.page import write_results
 from adversaria.reproduce.playing import play
 from adversaria.reproduce.results import Results
 from adversaria.reproduce.study import Column, Floor, Published, Row, Study, Tier, TierName
 
-STUDIES: tuple[Study, ...] = (BILINEAR, GRID25, OBJECTIVES_GRID25, DIGITS, MNIST)
+STUDIES: tuple[Study, ...] = (
+    BILINEAR,
+    GRID25,
+    OBJECTIVES_GRID25,
+    DIGITS,
+    MNIST,
+    MIXTURE1D_CORRECTED,
+    GRID25_CORRECTED,
+    MNIST_CORRECTED,
+)
 """All studies."""
 
 __all__ = [

@@ -6,7 +6,7 @@ from typing import Any
 
 from adversaria.metrics.estimate import Estimate
 from adversaria.reproduce.ledger import Finished
-from adversaria.reproduce.study import Column, Floor, Mean, Study, Tier, TierName, Verdict, mean
+from adversaria.reproduce.study import Column, Floor, Mean, Shown, Study, Tier, TierName, Verdict, mean
 
 NOTHING = "–"
 """Stands in an empty cell."""
@@ -44,12 +44,17 @@ class Results:
 
     def of(self, label: str) -> list[Finished]:
         """The finished runs of a row, in the order of its seeds; what the plan no longer has is left out."""
-        seeds = [seed for line, seed in self.plan.cells() if line.label == label]
-        return [run for seed in seeds for run in self.finished if (run.label, run.seed) == (label, seed)]
+        shown = self._shown(label)
+        if shown is None:
+            return []
+        runs = {(run.label, run.seed): run for run in self.finished}
+        return [runs[key] for seed in shown.line.seeds if (key := (shown.line.label, seed)) in runs]
 
     def mean(self, label: str, key: str) -> Mean | None:
         """The value of a cell; None if no run has one."""
-        values = [run.values[key] for run in self.of(label) if key in run.values]
+        shown = self._shown(label)
+        name = key + (shown.suffix if shown else "")
+        values = [run.values[name] for run in self.of(label) if name in run.values]
         return mean(values) if values else None
 
     def verdicts(self) -> list[Verdict]:
@@ -86,7 +91,10 @@ class Results:
 
     def _labels(self) -> list[str]:
         """Rows of the plan in order, then the rows that are only published."""
-        return list(dict.fromkeys([*(line.label for line in self.plan.lines), *self.study.published]))
+        return list(dict.fromkeys([*(shown.label for shown in self.plan.rows()), *self.study.published]))
+
+    def _shown(self, label: str) -> Shown | None:
+        return next((shown for shown in self.plan.rows() if shown.label == label), None)
 
     def _has_published(self, column: Column) -> bool:
         return any(column.key in figures for figures in self.study.published.values())
@@ -136,23 +144,28 @@ class Results:
     def _errors(self) -> Iterator[str]:
         """What ± means, as far as there are any."""
         one, several = [], False
-        for line in self.plan.lines:
-            means = [self.mean(line.label, column.key) for column in self.study.columns]
+        for shown in self.plan.rows():
+            means = [self.mean(shown.label, column.key) for column in self.study.columns]
             known = [ours for ours in means if ours is not None and ours.se is not None]
             several |= any(ours.seeds > 1 for ours in known)
             if any(ours.seeds == 1 for ours in known):
-                one.append(line)
+                one.append(shown)
         if several:
             yield "± is the standard error over seeds (sd/√S)."
         if one:
-            labels = ", ".join(line.label for line in one)
-            trained = any(not isinstance(line, Floor) for line in one)
+            labels = ", ".join(shown.label for shown in one)
+            trained = any(not isinstance(shown.line, Floor) for shown in one)
             unknown = "; how another seed of training would differ is not known" if trained else ""
             yield f"One seed ({labels}): ± is the standard error of the measurement alone{unknown}."
 
     def _cautions(self) -> Iterator[str]:
         """What the measurements say of themselves."""
-        values = [run.values.get(column.key) for run in self.finished for column in self.study.columns]
+        values = [
+            run.values.get(column.key + shown.suffix)
+            for shown in self.plan.rows()
+            for run in self.of(shown.label)
+            for column in self.study.columns
+        ]
         yield from dict.fromkeys(note for value in values if isinstance(value, Estimate) for note in value.notes)
 
     def _failures(self) -> Iterator[str]:

@@ -1,6 +1,7 @@
 r"""A study: a published table or figure, as data and one function.
 
-    lines        a recipe and its seeds, or something that needs no training, by the label of its row
+    lines        a recipe and its seeds, or something that needs no training, by the label of its row; or by the labels
+                 of several, where one run is shown in several ways
     measure      run → values by name
     published    the figures to stand beside, by row and column
 
@@ -11,15 +12,16 @@ Over S seeds with values v_1 … v_S the table shows
 which holds the error of each measurement and the differences between trainings alike. With one seed the second is
 unknown; then the error of the measurement alone is shown, and said to be that.
 
-A new study is one file beside this one and one name in `STUDIES`. A sampler to compare is a column; a curve over
-training is measured from the run's checkpoints, or from its events, and kept under names that are no column.
+A new study is one file beside this one and one name in `STUDIES`. Samplers to compare are parts of a line; a curve over
+training is measured from the run's checkpoints, or from its events, and kept under names that are no column, as
+`high_quality@2000/MH, calibrated`.
 """
 
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from adversaria.errors import RecipeError
 from adversaria.metrics.estimate import Estimate
@@ -45,12 +47,15 @@ class Row:
         recipe: its own seed is replaced.
         seeds: at least one.
         together: play all seeds at once. For small networks, in runs that are long enough to repay compiling.
+        parts: if any, the table has a row for each in place of one for the run; in the row of part p stand the values
+            named `key/p`.
     """
 
     label: str
     recipe: Recipe
     seeds: tuple[int, ...] = (0,)
     together: bool = False
+    parts: tuple[str, ...] = ()
 
     def seeded(self, seed: int) -> Recipe:
         """The recipe with that seed."""
@@ -65,11 +70,22 @@ class Floor:
         label: names the line.
         measure: seed → values.
         seeds: at least one.
+        parts: as of a `Row`.
     """
 
     label: str
     measure: Callable[[int], Values]
     seeds: tuple[int, ...] = (0,)
+    parts: tuple[str, ...] = ()
+
+
+class Shown(NamedTuple):
+    """A row of the table: a line, or a part of one."""
+
+    label: str
+    line: Row | Floor
+    suffix: str
+    """Of the names of its values, after the key of the column."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +98,7 @@ class Tier:
         machine: what the plan is for.
 
     Raises:
-        RecipeError: two lines would share a run folder, or one has no seed.
+        RecipeError: two lines would share a run folder, two rows have one label, or a line has no seed.
     """
 
     lines: tuple[Row | Floor, ...]
@@ -93,6 +109,17 @@ class Tier:
         folders = [folder_name(line.label, seed) for line, seed in self.cells()]
         if len(set(folders)) < len(folders) or not all(line.seeds for line in self.lines):
             raise RecipeError(f"each line of a study needs seeds, and a folder for each of its own; got {folders}")
+        labels = [shown.label for shown in self.rows()]
+        if len(set(labels)) < len(labels):
+            raise RecipeError(f"each row of a table needs a label of its own; got {labels}")
+
+    def rows(self) -> Iterator["Shown"]:
+        """What stands in the table, row by row."""
+        for line in self.lines:
+            if not line.parts:
+                yield Shown(line.label, line, "")
+            for part in line.parts:
+                yield Shown(part, line, f"/{part}")
 
     def cells(self) -> Iterator[tuple[Row | Floor, int]]:
         """Each line with each of its seeds."""
