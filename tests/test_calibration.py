@@ -76,10 +76,11 @@ def test_isotonic_is_scikit_learns(ties):
     from sklearn.isotonic import IsotonicRegression
 
     real, fake = ((side * 2).round() / 2 if ties else side for side in scores(200, 400))
-    n = 600
-    oracle = IsotonicRegression(y_min=1 / (n + 2), y_max=1 - 1 / (n + 2), out_of_bounds="clip")
-    weight = np.concatenate([np.full(200, 1 / 200), np.full(400, 1 / 400)])
-    oracle.fit(torch.cat([real, fake]).numpy(), np.concatenate([np.ones(200), np.zeros(400)]), weight)
+    ends = torch.cat([real, fake])
+    with_ends = torch.cat([real, ends.min()[None], fake, ends.max()[None]]).numpy()
+    weight = np.concatenate([np.full(201, 1 / 201), np.full(401, 1 / 401)])
+    oracle = IsotonicRegression(out_of_bounds="clip")
+    oracle.fit(with_ends, np.concatenate([np.ones(201), np.zeros(401)]), weight)
     ours = fitted("isotonic", real, fake)(GRID).sigmoid()
     np.testing.assert_allclose(ours.numpy(), oracle.predict(GRID.numpy()), atol=1e-9)
 
@@ -130,8 +131,19 @@ def test_isotonic_cannot_freeze_a_chain():
     """Published code gives probabilities of 0 and 1, and p = 1 can only be left for p = 1."""
     calibration = fitted("isotonic", *scores(100, 100))
     assert isinstance(calibration, Isotonic)
-    assert calibration.bound <= 201 * (1 + 1e-9)
+    assert calibration.bound <= 101 * (1 + 1e-9)
     assert float(calibration(torch.tensor([1e9]).double()).exp()) == pytest.approx(calibration.bound)
+
+
+@pytest.mark.parametrize(("above", "fakes"), [(5, 50), (50, 50), (5, 200)])
+def test_isotonic_gives_real_samples_beyond_all_fakes_the_odds_of_their_number(above, fakes):
+    """Of n real ones k lie above every fake: with the one fake added there, (k/(n + 1)) / (1/(m + 1)); so below."""
+    real = torch.cat([torch.zeros(50 - above), torch.arange(1, above + 1)]).double()
+    fake = torch.zeros(fakes).double()
+    bound = fitted("isotonic", real, fake).bound
+    assert bound == pytest.approx(above / 51 * (fakes + 1))
+    least = fitted("isotonic", -fake, -real)(torch.tensor([-1e3]).double())
+    assert float(least.exp()) == pytest.approx(1 / (above / 51 * (fakes + 1)))
 
 
 @pytest.mark.parametrize("method", list(FITS))

@@ -198,15 +198,18 @@ def fit_beta(real: Floats, fake: Floats) -> Beta:
 
 
 def fit_isotonic(real: Floats, fake: Floats) -> Isotonic:
-    """Pool-adjacent-violators on the share of real among scores, clipped to [1/(n + 2), 1 − 1/(n + 2)], n = n_r + n_f.
+    """Pool-adjacent-violators on the share of real among scores, one fake added at the highest, one real at the lowest.
 
-    Equal scores are one knot, with the mean of their classes.
+    Equal scores are one knot, with the mean of their classes. With the two added samples no probability is 0 or 1, so
+    that no chain can freeze, and k real samples that no fake reaches have a ratio of k + 1 (times n_f/n_r), not an
+    infinite one: what so many samples can support.
     """
+    ends = np.concatenate([real, fake])
+    real, fake = np.append(real, ends.min()), np.append(fake, ends.max())
     scores, place = np.unique(np.concatenate([real, fake]), return_inverse=True)
     positive = np.bincount(place[: len(real)], minlength=len(scores)) / len(real)
     weight = positive + np.bincount(place[len(real) :], minlength=len(scores)) / len(fake)
-    least = 1 / (len(real) + len(fake) + 2)
-    p = isotonic_regression(positive / weight, weights=weight, increasing=True).x.clip(least, 1 - least)
+    p = isotonic_regression(positive / weight, weights=weight, increasing=True).x
     log_ratio = np.log(p) - np.log1p(-p)
     # Of a plateau only its ends matter.
     flat = (log_ratio[1:-1] == log_ratio[:-2]) & (log_ratio[1:-1] == log_ratio[2:])
