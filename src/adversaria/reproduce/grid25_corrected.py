@@ -108,23 +108,23 @@ def _checkpoint(run: Run, trained: Model, samples: int) -> tuple[dict[str, Tenso
     seed, step = run.recipe.seed, trained.step
     points = {PLAIN: trained.sample(samples, seed=seed)}
     values = named({"empty": _empty_modes(trained, seed)}, PLAIN, step)
-    for part, sampler in _samplers(run, trained):
+    for part, sampler, ratio in _samplers(run, trained):
         points[part], found = sampler.run(samples, seed=seed)
-        values |= named(costs(found), part, step) | named(belief(sampler.ratio.diagnosis), part, step)
+        values |= named(costs(found), part, step) | named(belief(ratio.diagnosis), part, step)
     for part, drawn in points.items():
         values |= named(coverage_of(drawn), part, step)
     return points, values
 
 
-def _samplers(run: Run, trained: Model) -> Iterator[tuple[str, Sampler]]:
+def _samplers(run: Run, trained: Model) -> Iterator[tuple[str, Sampler, Ratio]]:
     def ratio(method: str) -> Ratio:
         return calibrate_run(run, method=method, seed=run.recipe.seed, model=trained)  # type: ignore[arg-type]
 
     raw, isotonic = ratio("identity"), ratio("isotonic")
-    yield REJECTION, Rejection(trained, raw, gamma=Percentile(95))
-    yield REJECTION_CALIBRATED, Rejection(trained, isotonic, gamma=Percentile(95))
-    yield CHAIN, MetropolisHastings(trained, raw)
-    yield CHAIN_CALIBRATED, MetropolisHastings(trained, isotonic)
+    yield REJECTION, Rejection(trained, raw, gamma=Percentile(95)), raw
+    yield REJECTION_CALIBRATED, Rejection(trained, isotonic, gamma=Percentile(95)), isotonic
+    yield CHAIN, MetropolisHastings(trained, raw), raw
+    yield CHAIN_CALIBRATED, MetropolisHastings(trained, isotonic), isotonic
 
 
 def _empty_modes(trained: Model, seed: int) -> float:

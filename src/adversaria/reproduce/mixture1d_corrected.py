@@ -32,13 +32,13 @@ from adversaria.reproduce.correcting import (
 from adversaria.reproduce.starving import STARVED, Starving, Training, trained_critic
 from adversaria.reproduce.study import Column, Floor, Study, Tier, Value, Values
 from adversaria.sampling import (
+    Correction,
     Method,
     MetropolisHastings,
     Percentile,
     PerfectIndependence,
     Ratio,
     Rejection,
-    Sampler,
     calibrate,
 )
 
@@ -136,7 +136,7 @@ def _values(x: Tensor, part: str, exact: Tensor) -> dict[str, Value]:
     return named(own, part) | bins
 
 
-def _exact(source: Starving, size: Size, seed: int) -> Iterator[tuple[str, Sampler]]:
+def _exact(source: Starving, size: Size, seed: int) -> Iterator[tuple[str, Correction]]:
     set_aside = source.law.sample(size.calibration // 5, generator=generator_for(seed, "starts"))
     ratio = source.log_ratio
     yield EXACT_REJECTION, Rejection(source, ratio, gamma=Percentile(95))
@@ -144,7 +144,7 @@ def _exact(source: Starving, size: Size, seed: int) -> Iterator[tuple[str, Sampl
     yield EXACT_COUPLING, PerfectIndependence(source, ratio, bound=source.bound)
 
 
-def _trained(source: Starving, size: Size, seed: int) -> Iterator[tuple[str, Sampler]]:
+def _trained(source: Starving, size: Size, seed: int) -> Iterator[tuple[str, Correction]]:
     critic = trained_critic(source, size.training, seed)
     real = source.law.sample(size.calibration, generator=generator_for(seed, "calibration"))
     fake = source.propose(4 * size.calibration // 5, generator_for(seed, "calibration", "fake"))

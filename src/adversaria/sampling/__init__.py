@@ -18,7 +18,7 @@ from adversaria.sampling.perfect import PerfectIndependence
 from adversaria.sampling.ratio import Ratio, calibrate
 from adversaria.sampling.rejection import ExactRejection, Percentile, Rejection, log_acceptance
 from adversaria.sampling.resampling import Resampling
-from adversaria.sampling.sampler import Diagnostics, Draws, Sampler
+from adversaria.sampling.sampler import Correction, Diagnostics, Draws, Sampler
 from adversaria.sampling.selection import acceptances, last_accepted
 from adversaria.sampling.source import LogRatio, Propose, Pushforward, Samples, Source, source_of
 
@@ -38,6 +38,7 @@ __all__ = [
     "Temperature",
     "calibrate",
     "diagnose",
+    "Correction",
     "Diagnostics",
     "Draws",
     "ExactRejection",
