@@ -10,6 +10,10 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # is no NVIDIA driver. For another CUDA: make TORCH_INDEX=https://download.pytorch.org/whl/cu126
 TORCH_INDEX ?= $(if $(shell command -v nvidia-smi 2>/dev/null),,https://download.pytorch.org/whl/cpu)
 
+# What tests compare our metrics with. It asks for torchvision, which does not import beside PyTorch without CUDA, and
+# which the tests do without.
+ORACLES := torch-fidelity
+
 .PHONY: demo test check clean
 
 demo: $(VENV)/.installed
@@ -39,6 +43,7 @@ $(VENV)/.installed: $(VENV)/.torch pyproject.toml
 
 $(VENV)/.installed-dev: $(VENV)/.torch pyproject.toml
 	@$(PIP) -c constraints.txt -e '.[dev]'
+	@$(PIP) -c constraints.txt --no-deps $(ORACLES)
 	@touch $@ $(VENV)/.installed
 
 clean:
