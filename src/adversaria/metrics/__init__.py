@@ -24,7 +24,8 @@ from adversaria.metrics.frechet import (
 from adversaria.metrics.kernel import kernel_distance
 from adversaria.metrics.lenet import LeNet
 from adversaria.metrics.modes import ModeCoverage, mode_coverage
-from adversaria.metrics.moments import Moments
+from adversaria.metrics.moments import Moments, MomentStream
+from adversaria.metrics.statistics import Statistics
 
 __all__ = [
     "Custom",
@@ -32,8 +33,10 @@ __all__ = [
     "Extractor",
     "LeNet",
     "ModeCoverage",
+    "MomentStream",
     "Moments",
     "Pixels",
+    "Statistics",
     "TrainedLeNet",
     "extract",
     "extractor",
