@@ -7,6 +7,7 @@ sizes, and the protocol that made it.
 """
 
 from adversaria.metrics.estimate import Estimate
+from adversaria.metrics.extrapolated import frechet_distance_extrapolated
 from adversaria.metrics.features import (
     Custom,
     Extractor,
@@ -21,6 +22,7 @@ from adversaria.metrics.frechet import (
     frechet_distance_of_gaussians,
     frechet_distance_of_moments,
 )
+from adversaria.metrics.inception_score import inception_score, inception_score_of_all
 from adversaria.metrics.kernel import kernel_distance
 from adversaria.metrics.lenet import LeNet
 from adversaria.metrics.modes import ModeCoverage, mode_coverage
@@ -41,8 +43,11 @@ __all__ = [
     "extract",
     "extractor",
     "frechet_distance",
+    "frechet_distance_extrapolated",
     "frechet_distance_of_gaussians",
     "frechet_distance_of_moments",
+    "inception_score",
+    "inception_score_of_all",
     "kernel_distance",
     "mode_coverage",
     "save_lenet",
