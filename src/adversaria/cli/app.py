@@ -215,6 +215,7 @@ def sample(
     method: str | None = None,
     chain_length: str | None = None,
     calibrate: str | None = None,
+    best: Switch = False,
     overwrite: Switch = False,
     quiet: Switch = False,
     as_json: AsJson = False,
@@ -236,6 +237,7 @@ def sample(
             auto (mh alone); as published if not given: 640, 1000 for langevin, 25 for flow.
         calibrate: How the critic is calibrated: identity, temperature, platt, beta, isotonic. If not given isotonic, or
             platt for langevin, latent-mh and flow, which need a gradient.
+        best: Take a run's best checkpoint instead of its last, if it was trained with --evaluation.best.
         overwrite: Replace the file at --out.
         quiet: Show no progress.
         as_json: Print what was written as JSON.
@@ -243,9 +245,10 @@ def sample(
     from adversaria.cli import samples
     from adversaria.cli.places import new_file, new_folder
     from adversaria.model import load
+    from adversaria.runs import Run
 
     how = _asked(method, calibrate, chain_length)
-    loaded = load(model)
+    loaded = Run(model).model(best=True) if best else load(model)
     kind = format or (samples.format_of(out) if out else "png")
     y = None if of_class is None else samples.class_index(loaded, of_class)
     if out is None:
@@ -279,6 +282,7 @@ def evaluate(
     method: str | None = None,
     chain_length: str | None = None,
     calibrate: str | None = None,
+    best: Switch = False,
     quiet: Switch = False,
     as_json: AsJson = False,
 ) -> str:
@@ -301,6 +305,7 @@ def evaluate(
             auto (mh alone); as published if not given: 640, 1000 for langevin, 25 for flow.
         calibrate: How the critic is calibrated: identity, temperature, platt, beta, isotonic. If not given isotonic, or
             platt for langevin, latent-mh and flow, which need a gradient.
+        best: Measure the best checkpoint instead of the last, if the run was trained with --evaluation.best.
         quiet: Show no progress.
         as_json: Print JSON.
     """
@@ -308,7 +313,7 @@ def evaluate(
     from adversaria.cli.measuring import Protocol, measure
     from adversaria.runs import Run
 
-    measurements = measure(Run(run), Protocol(metrics, features, samples, seed, how, quiet), floor=floor)
+    measurements = measure(Run(run), Protocol(metrics, features, samples, seed, how, quiet, best), floor=floor)
     if as_json:
         return _json([measurement.to_json() for measurement in measurements])
     return "\n\n".join(map(str, measurements))

@@ -6,6 +6,7 @@ sample sizes, a model is asked for as many images as the floor has: no more than
 
 import datetime
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -61,26 +62,42 @@ class Protocol(NamedTuple):
     correction: Asked | None = None
     """None: the model's own samples."""
     quiet: bool = False
+    best: bool = False
+    """The best checkpoint instead of the last."""
 
 
 def measure(run: Run, protocol: Protocol, *, floor: bool) -> list[Measurement]:
-    """Measure the model of a run's last checkpoint, and the floor if asked; each is recorded in the run.
+    """Measure the model of a run's last or best checkpoint, and the floor if asked; each is recorded in the run.
 
     Raises:
-        RunError: fewer than two images were held out, or the run has no checkpoint.
+        RunError: fewer than two images were held out, or the run has no checkpoint, or none that is kept as the best.
         ModelError: the run is no GAN's.
         MetricError: a metric or extractor that is unknown, or does not fit the samples.
         SamplingError: the model cannot be corrected as asked.
     """
-    model, source = run.model(), run.data()
+    model, source = run.model(best=protocol.best), run.data()
     if isinstance(source, Splits):
         measurements = list(_images(model, source, run, protocol, floor=floor))
     else:
         assert source is not None  # noqa: S101 (a GAN has data)
         measurements = list(_points(model, source, run, protocol, floor=floor))
+    if protocol.best:
+        measurements = [_chosen(measurement, run) for measurement in measurements]
     for measurement in measurements:
         run.record_evaluation(measurement.to_json())
     return measurements
+
+
+def _chosen(measurement: Measurement, run: Run) -> Measurement:
+    """With a note on the score by which the checkpoint was chosen, unless that is of real samples."""
+    by = _evaluation(run).best or ""
+    tried = [line for line in run.measured() if line["of"] == MODEL and "scores" in line]
+    if measurement.of == REAL or by not in measurement.scores or len(tried) < 2:
+        return measurement
+    estimate = measurement.scores[by]
+    note = f"this checkpoint was chosen as the best of {len(tried)} by {by}, which flatters it somewhat"
+    marked = replace(estimate, protocol=estimate.protocol | {"notes": [*estimate.notes, note]})
+    return measurement._replace(scores=Scores({**measurement.scores, by: marked}))
 
 
 def _images(model: Model, splits: Splits, run: Run, protocol: Protocol, *, floor: bool) -> Iterator[Measurement]:
@@ -98,7 +115,7 @@ def _images(model: Model, splits: Splits, run: Run, protocol: Protocol, *, floor
         return evaluate(
             images,
             against=splits.held_out,
-            metrics=protocol.metrics or tuple(METRICS),
+            metrics=protocol.metrics or wanted.metrics or tuple(METRICS),
             features=features,
             seed=protocol.seed,
             samples=samples,
