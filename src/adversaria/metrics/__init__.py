@@ -6,6 +6,8 @@ Functions of arrays or tensors touch no disk and no network. Each gives an `Esti
 sizes, and the protocol that made it.
 """
 
+from adversaria.metrics.classifiers import NearestNeighbours, Perceptron
+from adversaria.metrics.cmmd import cmmd
 from adversaria.metrics.estimate import Estimate
 from adversaria.metrics.features import (
     Custom,
@@ -21,26 +23,38 @@ from adversaria.metrics.frechet import (
     frechet_distance_of_gaussians,
     frechet_distance_of_moments,
 )
-from adversaria.metrics.kernel import kernel_distance
+from adversaria.metrics.kernel import kernel_distance, kernel_distance_subsets
 from adversaria.metrics.lenet import LeNet
+from adversaria.metrics.mind import monge_distance
 from adversaria.metrics.modes import ModeCoverage, mode_coverage
 from adversaria.metrics.moments import Moments
+from adversaria.metrics.relative import relative_test
+from adversaria.metrics.two_sample import ClassifierTest, classifier_two_sample_test, kernel_two_sample_test
 
 __all__ = [
+    "ClassifierTest",
     "Custom",
     "Estimate",
     "Extractor",
     "LeNet",
     "ModeCoverage",
     "Moments",
+    "NearestNeighbours",
+    "Perceptron",
     "Pixels",
     "TrainedLeNet",
+    "classifier_two_sample_test",
+    "cmmd",
     "extract",
     "extractor",
     "frechet_distance",
     "frechet_distance_of_gaussians",
     "frechet_distance_of_moments",
     "kernel_distance",
+    "kernel_distance_subsets",
+    "kernel_two_sample_test",
     "mode_coverage",
+    "monge_distance",
+    "relative_test",
     "save_lenet",
 ]
