@@ -16,15 +16,18 @@ from adversaria.metrics.features import (
     extractor,
     save_lenet,
 )
+from adversaria.metrics.extrapolated import frechet_distance_extrapolated
 from adversaria.metrics.frechet import (
     frechet_distance,
     frechet_distance_of_gaussians,
     frechet_distance_of_moments,
 )
+from adversaria.metrics.inception_score import inception_score, inception_score_of_all
 from adversaria.metrics.kernel import kernel_distance
 from adversaria.metrics.lenet import LeNet
 from adversaria.metrics.modes import ModeCoverage, mode_coverage
-from adversaria.metrics.moments import Moments
+from adversaria.metrics.moments import Moments, MomentStream
+from adversaria.metrics.statistics import Statistics
 
 __all__ = [
     "Custom",
@@ -32,14 +35,19 @@ __all__ = [
     "Extractor",
     "LeNet",
     "ModeCoverage",
+    "MomentStream",
     "Moments",
     "Pixels",
+    "Statistics",
     "TrainedLeNet",
     "extract",
     "extractor",
     "frechet_distance",
+    "frechet_distance_extrapolated",
     "frechet_distance_of_gaussians",
     "frechet_distance_of_moments",
+    "inception_score",
+    "inception_score_of_all",
     "kernel_distance",
     "mode_coverage",
     "save_lenet",
