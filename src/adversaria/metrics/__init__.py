@@ -10,19 +10,47 @@ from adversaria.metrics.classifiers import NearestNeighbours, Perceptron
 from adversaria.metrics.cmmd import cmmd
 from adversaria.metrics.estimate import Estimate
 from adversaria.metrics.extrapolated import frechet_distance_extrapolated
-from adversaria.metrics.features import (
-    Custom,
-    Extractor,
-    Pixels,
-    TrainedLeNet,
-    extract,
-    extractor,
-    save_lenet,
-)
-from adversaria.metrics.frechet import (
-    frechet_distance,
-    frechet_distance_of_gaussians,
-    frechet_distance_of_moments,
-)
+from adversaria.metrics.features import Custom, Extractor, Pixels, TrainedLeNet, extract, extractor, save_lenet
+from adversaria.metrics.frechet import frechet_distance, frechet_distance_of_gaussians, frechet_distance_of_moments
+from adversaria.metrics.inception_score import inception_score, inception_score_of_all
+from adversaria.metrics.kernel import kernel_distance, kernel_distance_subsets
+from adversaria.metrics.lenet import LeNet
+from adversaria.metrics.mind import monge_distance
+from adversaria.metrics.modes import ModeCoverage, mode_coverage
 from adversaria.metrics.moments import Moments, MomentStream
+from adversaria.metrics.relative import relative_test
 from adversaria.metrics.statistics import Statistics
+from adversaria.metrics.two_sample import ClassifierTest, classifier_two_sample_test, kernel_two_sample_test
+
+__all__ = [
+    "ClassifierTest",
+    "Custom",
+    "Estimate",
+    "Extractor",
+    "LeNet",
+    "ModeCoverage",
+    "MomentStream",
+    "Moments",
+    "NearestNeighbours",
+    "Perceptron",
+    "Pixels",
+    "Statistics",
+    "TrainedLeNet",
+    "classifier_two_sample_test",
+    "cmmd",
+    "extract",
+    "extractor",
+    "frechet_distance",
+    "frechet_distance_extrapolated",
+    "frechet_distance_of_gaussians",
+    "frechet_distance_of_moments",
+    "inception_score",
+    "inception_score_of_all",
+    "kernel_distance",
+    "kernel_distance_subsets",
+    "kernel_two_sample_test",
+    "mode_coverage",
+    "monge_distance",
+    "relative_test",
+    "save_lenet",
+]

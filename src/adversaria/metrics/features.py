@@ -195,11 +195,12 @@ def extractor(source: "str | Path | Callable[[Tensor], Tensor]") -> Extractor:
     )
 
 
-def extract(through: Extractor, images: Tensor, *, batch_size: int = 256) -> Tensor:
+def extract(through: Extractor, images: Tensor, *, batch_size: int = 256, first: int = 0) -> Tensor:
     """Features (n, F) of images (n, C, H, W), uint8 or float in [−1, 1], batch by batch, without gradients.
 
     Arguments:
         batch_size: images in memory as floats at a time. The features do not depend on it beyond rounding.
+        first: what errors call the first of them, where these are a part of more.
 
     Features stay on the device where they were computed; batches are moved to the extractor's weights.
 
@@ -213,9 +214,9 @@ def extract(through: Extractor, images: Tensor, *, batch_size: int = 256) -> Ten
     features: list[Tensor] = []
     with torch.no_grad():
         for start in range(0, len(images), batch_size):
-            batch = _levels(images[start : start + batch_size], start).to(device)
+            batch = _levels(images[start : start + batch_size], first + start).to(device)
             found = through(batch.float() / 127.5 - 1)
-            _check_features(through, found, len(batch), start)
+            _check_features(through, found, len(batch), first + start)
             features.append(found)
     return torch.cat(features)
 
