@@ -1,0 +1,190 @@
+"""`compare`: which of two generators is closer to what is real, and how sure one can be.
+
+    test          the relative three-sample test of kernel distances: one p-value, which decides
+    differences   of any metrics, each with a 95 % interval and a p-value of its own: where the two differ
+
+The test was chosen beforehand, so its p-value means what it says. Of several differences the smallest p-value is small
+by chance more often; they describe, and do not decide.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import Tensor
+
+from adversaria.evaluation.measures import HIGHER, Pair, chosen, measures_of
+from adversaria.evaluation.measuring import Source, Through, check_protocols, joined, prepared, protocol_of
+from adversaria.evaluation.sides import Ready, Watch, unwatched
+from adversaria.evaluation.way import Way
+from adversaria.metrics import Estimate, relative_test
+from adversaria.metrics.bootstrap import Difference, frechet_difference, kernel_difference, paired_differences
+
+SIGNIFICANT = 0.05
+"""Two-sided p-value below which one of the two is said to be closer."""
+
+OWN: Mapping[str, Callable[..., Difference]] = {"fid": frechet_difference, "kid": kernel_difference}
+"""Metrics whose halves need not be measured one after the other."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two generators beside each other.
+
+    Arguments:
+        names: what they are called.
+        test: p of "the second is no closer to real than the first"; near 1 if the first is closer.
+        differences: first less second, by the name of the metric.
+    """
+
+    names: tuple[str, str]
+    test: Estimate
+    differences: Mapping[str, Difference]
+
+    @property
+    def p_value(self) -> float:
+        """Two-sided, of "both are equally far from real"."""
+        return min(1.0, 2 * min(self.test.value, 1 - self.test.value))
+
+    @property
+    def closer(self) -> str | None:
+        """The name of the one that is closer; None if that cannot be told."""
+        if self.p_value >= SIGNIFICANT:
+            return None
+        return self.names[1] if self.test.value < 0.5 else self.names[0]
+
+    @property
+    def verdict(self) -> str:
+        """What was found, in a sentence."""
+        fake, real = self.test.n
+        sizes = f"{fake} samples of each against {real} real ones"
+        if self.closer is None:
+            return (
+                f"Which of {self.names[0]} and {self.names[1]} is closer to real cannot be told from {sizes} "
+                f"(p = {_p(self.p_value)})."
+            )
+        other = self.names[0] if self.closer == self.names[1] else self.names[1]
+        return f"{self.closer} is closer to real than {other} (p = {_p(self.p_value)}, {sizes})."
+
+    def __str__(self) -> str:
+        rows = [("", *self.names, "difference", "95 % interval", "p")]
+        rows += [_row(name, one) for name, one in self.differences.items()]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        table = ["  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        notes = dict.fromkeys(
+            note
+            for estimate in (self.test, *(one.difference for one in self.differences.values()))
+            for note in estimate.notes
+        )
+        return "\n".join([self.verdict, *table, *(f"note: {note}" for note in notes)])
+
+    def to_json(self) -> dict[str, Any]:
+        """A dictionary that `json.dumps` takes."""
+        return {
+            "names": list(self.names),
+            "closer": self.closer,
+            "p_value": self.p_value,
+            "verdict": self.verdict,
+            "test": self.test.to_json(),
+            "differences": {
+                name: {**one._asdict(), "difference": one.difference.to_json(), "larger_is_better": name in HIGHER}
+                for name, one in self.differences.items()
+            },
+        }
+
+
+def _row(name: str, one: Difference) -> tuple[str, ...]:
+    return (
+        name,
+        f"{one.one:.4g}",
+        f"{one.other:.4g}",
+        str(one.difference),
+        f"{one.low:.3g} to {one.high:.3g}",
+        _p(one.p_value),
+    )
+
+
+def _p(value: float) -> str:
+    return f"{value:.2g}" if value >= 1e-4 else "below 0.0001"
+
+
+def compare(
+    one: Source,
+    other: Source,
+    *,
+    against: Source,
+    metrics: str | Sequence[str] = ("kid",),
+    features: Through | None = None,
+    seed: int,
+    samples: int | None = None,
+    resamples: int = 40,
+    names: tuple[str, str] = ("the first", "the second"),
+    watch: Watch = unwatched,
+) -> Comparison:
+    """Which of two generators is closer to real samples.
+
+    Arguments:
+        one, other: what `evaluate` takes as fake. If both are generated, it is from different latents, since the test
+            takes them to be independent.
+        against: what is real, shared by both.
+        metrics: whose difference is to be shown too, by name.
+        features, samples, watch: as for `evaluate`. Both are measured with equally many samples: as many as the smaller
+            has, drawn by seed.
+        seed: of all that is drawn.
+        resamples: random halves for each difference (kid: ten times as many, which cost little). A difference of fid
+            takes about as long as resamples/2 Fréchet distances, one of k-NN measures as resamples/2 of theirs.
+        names: what to call them.
+
+    Features of all three are kept in memory.
+
+    Raises:
+        MetricError: as for `evaluate`; a metric that does not compare features with features.
+
+    >>> import torch
+    >>> from adversaria.evaluation import Features
+    >>> real, near, far = (torch.randn(200, 2, generator=torch.Generator().manual_seed(s)) for s in range(3))
+    >>> ready = Features(real), Features(near), Features(far + 1)
+    >>> compare(ready[2], ready[1], against=ready[0], seed=0, names=("far", "near")).closer
+    'near'
+    """
+    chosen_names = chosen(metrics)
+    sources = {"one": one, "other": other, "against": against}
+    sides, way = prepared(sources, features, seed=seed, samples=samples)
+    notes = check_protocols(sides, way)
+    shared = protocol_of(way, sides, seed, samples)
+    first, second, real = (side.features(way, watch) for side in sides.values())
+    least = min(len(first), len(second))
+    first, second = (
+        Ready(found, role).taken(least, seed=seed, role=role).values
+        for role, found in (("one", first), ("other", second))
+    )
+    test = relative_test(real, first, second)
+    differences = _differences(chosen_names, (first, second, real), way, seed, resamples)
+    return Comparison(
+        names,
+        replace(test, protocol=joined(shared, test.protocol, notes)),
+        {
+            name: found._replace(
+                difference=replace(found.difference, protocol=joined(shared, found.difference.protocol, notes))
+            )
+            for name, found in differences.items()
+        },
+    )
+
+
+def _differences(
+    names: Sequence[str], samples: tuple[Tensor, Tensor, Tensor], way: Way | None, seed: int, resamples: int
+) -> dict[str, Difference]:
+    found: dict[str, Difference] = {}
+    for measure in measures_of(names):
+        (name, *more) = measure.names
+        if not more and name in OWN:
+            count = resamples * (10 if name == "kid" else 1)
+            found[name] = OWN[name](*samples, seed=seed, resamples=count)
+            continue
+
+        def by_name(fake: Tensor, real: Tensor, measure: Any = measure) -> Mapping[str, Estimate]:
+            return measure.compute(Pair(Ready(fake, "fake"), Ready(real, "real"), way, seed))
+
+        found |= paired_differences(by_name, *samples, seed=seed, resamples=resamples)
+    return {name: found[name] for name in names}
