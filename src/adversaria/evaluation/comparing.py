@@ -13,12 +13,13 @@ from typing import Any
 
 from torch import Tensor
 
-from adversaria.evaluation.measures import HIGHER, Pair, chosen, measures_of
+from adversaria.evaluation.measures import Measure, Pair, chosen, measures_of
 from adversaria.evaluation.measuring import Source, Through, check_protocols, joined, prepared, protocol_of
 from adversaria.evaluation.sides import Ready, Watch, unwatched
 from adversaria.evaluation.way import Way
 from adversaria.metrics import Estimate, relative_test
 from adversaria.metrics.bootstrap import Difference, frechet_difference, kernel_difference, paired_differences
+from adversaria.metrics.direction import less_is_better
 
 SIGNIFICANT = 0.05
 """Two-sided p-value below which one of the two is said to be closer."""
@@ -87,13 +88,13 @@ class Comparison:
             "verdict": self.verdict,
             "test": self.test.to_json(),
             "differences": {
-                name: {**one._asdict(), "difference": one.difference.to_json(), "larger_is_better": name in HIGHER}
+                name: {**one._asdict(), "difference": one.difference.to_json(), "less_is_better": less_is_better(name)}
                 for name, one in self.differences.items()
             },
         }
 
 
-def _row(name: str, one: Difference) -> tuple[str, ...]:
+def _row(name: str, one: Difference) -> tuple[str, str, str, str, str, str]:
     return (
         name,
         f"{one.one:.4g}",
@@ -183,8 +184,9 @@ def _differences(
             found[name] = OWN[name](*samples, seed=seed, resamples=count)
             continue
 
-        def by_name(fake: Tensor, real: Tensor, measure: Any = measure) -> Mapping[str, Estimate]:
-            return measure.compute(Pair(Ready(fake, "fake"), Ready(real, "real"), way, seed))
+        def by_name(fake: Tensor, real: Tensor, measure: Measure = measure) -> Mapping[str, Estimate]:
+            estimates = measure.compute(Pair(Ready(fake, "fake"), Ready(real, "real"), way, seed))
+            return dict(zip(measure.names, estimates, strict=True))
 
         found |= paired_differences(by_name, *samples, seed=seed, resamples=resamples)
     return {name: found[name] for name in names}

@@ -25,6 +25,13 @@ from adversaria.metrics import (
     kernel_distance,
     monge_distance,
 )
+from adversaria.metrics.authenticity import authenticity
+from adversaria.metrics.bins import EXPECTED, different_bins
+from adversaria.metrics.density_coverage import neighbour_measures
+from adversaria.metrics.realism import realism
+
+BINS = 100
+"""Of ndb."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,7 @@ class Pair:
         way: from images to features; None if both sides are features already.
         seed: of what measures draw.
         watch: told of progress.
+        ks: which neighbour gives the radius, of precision and recall, and of density and coverage.
     """
 
     fake: Side
@@ -43,6 +51,7 @@ class Pair:
     way: Way | None
     seed: int
     watch: Watch = unwatched
+    ks: tuple[int, int] = (3, 5)
 
     @cached_property
     def fakes(self) -> Tensor:
@@ -94,10 +103,22 @@ def _told_apart(pair: Pair) -> Sequence[Estimate]:
     return [replace(accuracy, protocol=accuracy.protocol | {"p_value": p.value})]
 
 
+def _binned(pair: Pair) -> Sequence[Estimate]:
+    """By a hundred bins, as published, or by as many as expect enough samples."""
+    bins = max(min(BINS, len(pair.reals) // EXPECTED, len(pair.fakes) // EXPECTED), 2)
+    return [different_bins(pair.fakes, pair.reals, bins=bins, seed=pair.seed)]
+
+
+PRDC = ("precision", "recall", "density", "coverage")
+
 MEASURES = (
     Measure(("kid",), lambda pair: [kernel_distance(pair.fakes, pair.reals)]),
     Measure(("is",), _classified),
     Measure(("mind",), lambda pair: [monge_distance(pair.fakes, pair.reals, seed=pair.seed)]),
+    Measure(PRDC, lambda pair: neighbour_measures(pair.fakes, pair.reals, *pair.ks)),
+    Measure(("realism",), lambda pair: [realism(pair.fakes, pair.reals, pair.ks[0])]),
+    Measure(("authenticity",), lambda pair: [authenticity(pair.fakes, pair.reals)]),
+    Measure(("ndb",), _binned),
     Measure(("cmmd",), lambda pair: [cmmd(pair.fakes, pair.reals)]),
     Measure(("c2st",), _told_apart),
     Measure(("fid-infinity",), lambda pair: [frechet_distance_extrapolated(pair.fakes, pair.real_law, seed=pair.seed)]),
@@ -105,10 +126,10 @@ MEASURES = (
 )
 """In the order in which they are made: fid last, so that it uses the features that others needed."""
 
-METRICS = ("fid", "fid-infinity", "kid", "is", "mind", "cmmd", "c2st")
+METRICS = ("fid", "fid-infinity", "kid", "is", *PRDC, "mind", "cmmd", "c2st", "ndb", "authenticity", "realism")
 """By the names that people use, though the features need not be Inception's: which they are is in the protocol."""
 
-GROUPS: Mapping[str, tuple[str, ...]] = {"prdc": ("precision", "recall", "density", "coverage")}
+GROUPS: Mapping[str, tuple[str, ...]] = {"prdc": PRDC}
 """One name for several."""
 
 KNOWN = (*METRICS, *GROUPS)

@@ -64,7 +64,7 @@ def evaluate(
     """
     names = chosen(metrics)
     sides, way = prepared({"fake": fake, "against": against}, features, seed=seed, samples=samples)
-    pair = Pair(*sides.values(), way, seed, watch)
+    pair = Pair(sides["fake"], sides["against"], way, seed, watch)
     notes = check_protocols(sides, way)
     shared = protocol_of(way, sides, seed, samples)
     found = measured(pair, names)
