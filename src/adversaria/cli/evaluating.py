@@ -42,9 +42,11 @@ def evaluate(
     floor: Switch = False,
     metrics: Several = None,
     features: str | None = None,
+    protocol: str | None = None,
     samples: PositiveInt | None = None,
     resolution: PositiveInt | None = None,
     seed: NonNegativeInt = 0,
+    device: str = "auto",
     method: str | None = None,
     chain_length: str | None = None,
     calibrate: str | None = None,
@@ -65,11 +67,13 @@ def evaluate(
         floor: Measure the run's real training samples in the same way too: no model should be expected to score better.
         metrics: Of images, divided by commas or spaces; prdc stands for precision, recall, density and coverage; fid
             (Fréchet distance) and kid (kernel distance) if not given. A wrong name lists all.
-        features: Extractor of features of images: its name, or the path of a LeNet's weights; the recipe's if not
-            given.
+        features: Extractor of features of images: its name (pixels, lenet-mnist, inception, dinov2-l; a wrong one lists
+            all), or the path of its weights; the recipe's if not given.
+        protocol: Instead of features: tf1, clean, adm, dgm or torchmetrics, to compare with figures made by these.
         samples: Most samples on each side; the recipe's if not given, or all.
         resolution: Side in pixels that files of images are brought to, if they are not of one size.
         seed: Of the samples, and of which real images are drawn if there are more than enough.
+        device: Where features are computed: cpu, cuda, cuda:1, …; auto takes an accelerator if there is one.
         method: How to correct: mh (Metropolis-Hastings), rejection, exact-rejection, perfect (coupling from the past),
             resampling, langevin, latent-mh, flow. Not corrected if not given.
         chain_length: Proposals per sample of mh or resampling, or steps of langevin, latent-mh or flow: a number, or
@@ -83,13 +87,13 @@ def evaluate(
     how = asked_for(method, calibrate, chain_length)
     from adversaria.cli import measuring
 
-    protocol = measuring.Protocol(metrics, features, samples, seed, how, quiet, resolution)
+    asked = measuring.Protocol(metrics, features, samples, seed, how, quiet, resolution, protocol, device)
     if against is None:
-        found: Sequence[Any] = measuring.measure(measuring.run_at(fake), protocol, floor=floor)
+        found: Sequence[Any] = measuring.measure(measuring.run_at(fake), asked, floor=floor)
         return _told(found, [measurement.to_json() for measurement in found], out, as_json)
     if floor:
         raise measuring.no_floor(against)
-    one = measuring.measure_against(fake, against, protocol)
+    one = measuring.measure_against(fake, against, asked)
     return _told([one], one.to_json(), out, as_json)
 
 
@@ -102,10 +106,12 @@ def compare(
     against: str,
     metrics: Several = None,
     features: str | None = None,
+    protocol: str | None = None,
     samples: PositiveInt | None = None,
     resolution: PositiveInt | None = None,
     resamples: PositiveInt = 40,
     seed: NonNegativeInt = 0,
+    device: str = "auto",
     out: Path | None = None,
     quiet: Switch = False,
     as_json: AsJson = False,
@@ -120,20 +126,21 @@ def compare(
         other: Likewise.
         against: What is real.
         metrics: Whose differences are shown, divided by commas or spaces; kid if not given.
-        features: Extractor of features of images: its name, or the path of a LeNet's weights; the recipe's if one is a
-            run.
+        features: Extractor of features of images: its name, or the path of its weights; the recipe's if one is a run.
+        protocol: Instead of features: tf1, clean, adm, dgm or torchmetrics.
         samples: Most samples of each; if not given all, or of the larger as many as the smaller has.
         resolution: Side in pixels that files of images are brought to, if they are not of one size.
         resamples: Random halves of which the error of a difference is made.
         seed: Of all that is drawn.
+        device: Where features are computed: cpu, cuda, cuda:1, …; auto takes an accelerator if there is one.
         out: File for the JSON; --json FILE.json says the same.
         quiet: Show no progress.
         as_json: Print JSON.
     """
     from adversaria.cli import measuring
 
-    protocol = measuring.Protocol(metrics, features, samples, seed, None, quiet, resolution)
-    found = measuring.compare_against(one, other, against, protocol, resamples)
+    asked = measuring.Protocol(metrics, features, samples, seed, None, quiet, resolution, protocol, device)
+    found = measuring.compare_against(one, other, against, asked, resamples)
     return _told([found], found.to_json(), out, as_json)
 
 
@@ -144,10 +151,12 @@ def stats(
     *,
     out: Annotated[Path, Parameter(name=["--out", "-o"])],
     features: str | None = None,
+    protocol: str | None = None,
     with_features: Switch = False,
     samples: PositiveInt | None = None,
     resolution: PositiveInt | None = None,
     seed: NonNegativeInt = 0,
+    device: str = "auto",
     overwrite: Switch = False,
     quiet: Switch = False,
     as_json: AsJson = False,
@@ -160,11 +169,13 @@ def stats(
     Arguments:
         data: What evaluate takes: a folder of images, cifar10:train, a run, …
         out: The .npz file.
-        features: Extractor of features of images: its name, or the path of a LeNet's weights; the recipe's of a run.
+        features: Extractor of features of images: its name, or the path of its weights; the recipe's of a run.
+        protocol: Instead of features: tf1, clean, adm, dgm or torchmetrics.
         with_features: Save the features of every image.
         samples: Most images; all if not given.
         resolution: Side in pixels that files of images are brought to, if they are not of one size.
         seed: Of which images are drawn, if there are more than enough.
+        device: Where features are computed: cpu, cuda, cuda:1, …; auto takes an accelerator if there is one.
         overwrite: Replace the file at --out.
         quiet: Show no progress.
         as_json: Print what was written as JSON.
@@ -173,8 +184,8 @@ def stats(
     from adversaria.cli.places import new_file
 
     target = new_file(out, overwrite=overwrite)
-    protocol = measuring.Protocol(None, features, samples, seed, None, quiet, resolution)
-    facts = measuring.save_side(data, target, protocol, with_features=with_features)
+    asked = measuring.Protocol(None, features, samples, seed, None, quiet, resolution, protocol, device)
+    facts = measuring.save_side(data, target, asked, with_features=with_features)
     if as_json:
         return as_text(facts)
     what = "features" if with_features else "statistics"

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from adversaria import recipes
@@ -73,6 +74,17 @@ class Protocol(NamedTuple):
     quiet: bool = False
     resolution: int | None = None
     """Of files of images."""
+    preset: str | None = None
+    """A protocol by name."""
+    device: str | None = None
+    """Where features are computed; auto: on an accelerator, if there is one."""
+
+    def through(self, *places: str) -> dict[str, Any]:
+        """How features are made, for `evaluate`; unless it was said, by the recipe of a run among these places."""
+        features = self.features
+        if features is None and self.preset is None:
+            features = features_for(*places)
+        return {"features": features, "protocol": self.preset, "device": device_named(self.device)}
 
 
 def run_at(place: str) -> Run:
@@ -114,7 +126,9 @@ def _images(model: Model, splits: Splits, run: Run, protocol: Protocol, *, floor
         )
     wanted = _evaluation(run)
     samples = protocol.samples or wanted.samples
-    features = extractor(protocol.features or wanted.features)
+    through = protocol.through()
+    if through["protocol"] is None:  # loaded once for the model and the floor
+        through |= {"features": extractor(protocol.features or wanted.features)}
     real = f"held-out {splits.held_out.name}"
 
     def scored(images: Tensor | ImageData) -> Scores:
@@ -122,7 +136,7 @@ def _images(model: Model, splits: Splits, run: Run, protocol: Protocol, *, floor
             images,
             against=splits.held_out,
             metrics=protocol.metrics or METRICS,
-            features=features,
+            **through,
             seed=protocol.seed,
             samples=samples,
             watch=meter,
@@ -136,7 +150,7 @@ def _images(model: Model, splits: Splits, run: Run, protocol: Protocol, *, floor
 
 
 def _points(model: Model, law: ToyLaw, run: Run, protocol: Protocol, *, floor: bool) -> Iterator[Measurement]:
-    if protocol.metrics or protocol.features:
+    if protocol.metrics or protocol.features or protocol.preset:
         raise MetricError("points are measured by their modes, as they are; leave --metrics and --features out")
     samples = protocol.samples or _evaluation(run).samples
     made, diagnostics = _made(model, run, protocol, samples)
@@ -225,7 +239,7 @@ def measure_against(fake: str, against: str, protocol: Protocol) -> Against:
             opened,
             against=real,
             metrics=protocol.metrics or METRICS,
-            features=protocol.features or features_for(fake),
+            **protocol.through(fake),
             seed=protocol.seed,
             samples=protocol.samples,
             watch=meter,
@@ -245,7 +259,7 @@ def compare_against(one: str, other: str, against: str, protocol: Protocol, resa
             _opened(other, protocol),
             against=_opened(against, protocol),
             metrics=protocol.metrics or ("kid",),
-            features=protocol.features or features_for(one, other),
+            **protocol.through(one, other),
             seed=protocol.seed,
             samples=protocol.samples,
             resamples=resamples,
@@ -264,13 +278,21 @@ def save_side(data: str, out: Path, protocol: Protocol, *, with_features: bool) 
     with Meter(protocol.quiet) as meter:
         made = make(
             _opened(data, protocol),
-            features=protocol.features or features_for(data),
+            **protocol.through(data),
             seed=protocol.seed,
             samples=protocol.samples,
             watch=meter,
         )
     made.save(out)
     return {"out": str(out), "n": made.n, **made.protocol}
+
+
+def device_named(name: str | None) -> str | None:
+    """What `auto` stands for."""
+    if name != "auto":
+        return name
+    found = torch.accelerator.current_accelerator(check_available=True)
+    return None if found is None else str(found)
 
 
 def features_for(*places: str) -> str | None:

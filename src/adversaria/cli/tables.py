@@ -81,7 +81,7 @@ def study_list(facts: Sequence[Mapping[str, Any]]) -> str:
 
 def entries_table(found: "Sequence[Entry]", *, cleared: bool) -> str:
     """Entries of the cache, with their sizes, and the sum."""
-    from adversaria.data.cache import cache_folder
+    from adversaria.downloads import cache_folder
 
     total = f"{'deleted' if cleared else 'in all'} {len(found):,} entries, {_size(sum(e.size for e in found))}"
     if not found:

@@ -22,7 +22,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adversaria.data.cache import cache_folder, sweep_old
+from adversaria.data.cache import sweep_old
+from adversaria.downloads import cache_folder
 from adversaria.errors import MetricError, nearest
 from adversaria.files import atomic_folder, remove_folder, write_json
 

@@ -8,15 +8,15 @@ by chance more often; they describe, and do not decide.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
-from adversaria.evaluation.measures import Measure, Pair, chosen, measures_of
-from adversaria.evaluation.measuring import Source, Through, check_protocols, joined, prepared, protocol_of
+from adversaria.evaluation.measures import Measure, Pair, by_space, chosen
+from adversaria.evaluation.setting import Setting, Source, prepared
 from adversaria.evaluation.sides import Ready, Watch, unwatched
-from adversaria.evaluation.way import Way
+from adversaria.evaluation.way import Method, Through, Way
 from adversaria.metrics import Estimate, relative_test
 from adversaria.metrics.bootstrap import Difference, frechet_difference, kernel_difference, paired_differences
 from adversaria.metrics.direction import less_is_better
@@ -24,8 +24,15 @@ from adversaria.metrics.direction import less_is_better
 SIGNIFICANT = 0.05
 """Two-sided p-value below which one of the two is said to be closer."""
 
-OWN: Mapping[str, Callable[..., Difference]] = {"fid": frechet_difference, "kid": kernel_difference}
-"""Metrics whose halves need not be measured one after the other."""
+OWN: Mapping[str, Callable[..., Difference]] = {
+    "fid": frechet_difference,
+    "sfid": frechet_difference,
+    "kid": kernel_difference,
+}
+"""Metrics whose halves are measured in less time than the metric takes."""
+
+KERNEL_HALVES = 10
+"""Times as many halves for kid, where they cost next to nothing."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +69,10 @@ class Comparison:
         if self.closer is None:
             return (
                 f"Which of {self.names[0]} and {self.names[1]} is closer to real cannot be told from {sizes} "
-                f"(p = {_p(self.p_value)})."
+                f"({_p_is(self.p_value)})."
             )
         other = self.names[0] if self.closer == self.names[1] else self.names[1]
-        return f"{self.closer} is closer to real than {other} (p = {_p(self.p_value)}, {sizes})."
+        return f"{self.closer} is closer to real than {other} ({_p_is(self.p_value)}, {sizes})."
 
     def __str__(self) -> str:
         rows = [("", *self.names, "difference", "95 % interval", "p")]
@@ -106,7 +113,11 @@ def _row(name: str, one: Difference) -> tuple[str, str, str, str, str, str]:
 
 
 def _p(value: float) -> str:
-    return f"{value:.2g}" if value >= 1e-4 else "below 0.0001"
+    return f"{value:.2g}" if value >= 1e-4 else "< 0.0001"
+
+
+def _p_is(value: float) -> str:
+    return f"p {'= ' if value >= 1e-4 else ''}{_p(value)}"
 
 
 def compare(
@@ -116,8 +127,10 @@ def compare(
     against: Source,
     metrics: str | Sequence[str] = ("kid",),
     features: Through | None = None,
+    protocol: str | None = None,
     seed: int,
     samples: int | None = None,
+    device: str | None = None,
     resamples: int = 40,
     names: tuple[str, str] = ("the first", "the second"),
     watch: Watch = unwatched,
@@ -129,8 +142,8 @@ def compare(
             takes them to be independent.
         against: what is real, shared by both.
         metrics: whose difference is to be shown too, by name.
-        features, samples, watch: as for `evaluate`. Both are measured with equally many samples: as many as the smaller
-            has, drawn by seed.
+        features, protocol, samples, device, watch: as for `evaluate`. Both are measured with equally many samples: as
+            many as the smaller has, drawn by seed.
         seed: of all that is drawn.
         resamples: random halves for each difference (kid: ten times as many, which cost little). A difference of fid
             takes about as long as resamples/2 Fréchet distances, one of k-NN measures as resamples/2 of theirs.
@@ -149,44 +162,49 @@ def compare(
     'near'
     """
     chosen_names = chosen(metrics)
-    sources = {"one": one, "other": other, "against": against}
-    sides, way = prepared(sources, features, seed=seed, samples=samples)
-    notes = check_protocols(sides, way)
-    shared = protocol_of(way, sides, seed, samples)
-    first, second, real = (side.features(way, watch) for side in sides.values())
+    method = Method.of(features, protocol, device)
+    setting = prepared({"one": one, "other": other, "against": against}, method, seed=seed, samples=samples)
+    found: dict[str, Difference] = {}
+    test: Estimate | None = None
+    spaces = by_space(chosen_names, method)
+    spaces.setdefault("features", [])
+    for space, measures in spaces.items():
+        way = setting.way(space)
+        trio = _trio(setting, way, watch)
+        if space == "features":
+            test = setting.described(relative_test(trio[2], trio[0], trio[1]), way)
+        for measure in measures:
+            for name, each in _differences(measure, trio, way, method.ks, seed, resamples).items():
+                found[name] = each._replace(difference=setting.described(each.difference, way))
+    assert test is not None  # noqa: S101 (of the features)
+    return Comparison(names, test, {name: found[name] for name in chosen_names})
+
+
+def _trio(setting: Setting, way: Way | None, watch: Watch) -> tuple[Tensor, Tensor, Tensor]:
+    """Features of both generators, equally many, and of what is real."""
+    first, second, real = (side.features(way, watch) for side in setting.sides.values())
     least = min(len(first), len(second))
     first, second = (
-        Ready(found, role).taken(least, seed=seed, role=role).values
-        for role, found in (("one", first), ("other", second))
+        Ready(values, role).taken(least, seed=setting.seed, role=role).values
+        for role, values in (("one", first), ("other", second))
     )
-    test = relative_test(real, first, second)
-    differences = _differences(chosen_names, (first, second, real), way, seed, resamples)
-    return Comparison(
-        names,
-        replace(test, protocol=joined(shared, test.protocol, notes)),
-        {
-            name: found._replace(
-                difference=replace(found.difference, protocol=joined(shared, found.difference.protocol, notes))
-            )
-            for name, found in differences.items()
-        },
-    )
+    return first, second, real
 
 
 def _differences(
-    names: Sequence[str], samples: tuple[Tensor, Tensor, Tensor], way: Way | None, seed: int, resamples: int
+    measure: Measure,
+    trio: tuple[Tensor, Tensor, Tensor],
+    way: Way | None,
+    ks: tuple[int, int],
+    seed: int,
+    resamples: int,
 ) -> dict[str, Difference]:
-    found: dict[str, Difference] = {}
-    for measure in measures_of(names):
-        (name, *more) = measure.names
-        if not more and name in OWN:
-            count = resamples * (10 if name == "kid" else 1)
-            found[name] = OWN[name](*samples, seed=seed, resamples=count)
-            continue
+    name = measure.names[0]
+    if name in OWN:
+        count = resamples * (KERNEL_HALVES if name == "kid" else 1)
+        return {name: OWN[name](*trio, seed=seed, resamples=count)}
 
-        def by_name(fake: Tensor, real: Tensor, measure: Measure = measure) -> Mapping[str, Estimate]:
-            estimates = measure.compute(Pair(Ready(fake, "fake"), Ready(real, "real"), way, seed))
-            return dict(zip(measure.names, estimates, strict=True))
+    def estimates(fake: Tensor, real: Tensor) -> Mapping[str, Estimate]:
+        return measure.estimates(Pair(Ready(fake, "fake"), Ready(real, "real"), way, seed, ks=ks))
 
-        found |= paired_differences(by_name, *samples, seed=seed, resamples=resamples)
-    return {name: found[name] for name in names}
+    return paired_differences(estimates, *trio, seed=seed, resamples=resamples)

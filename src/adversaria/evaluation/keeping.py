@@ -1,30 +1,32 @@
 """Features and statistics of one side, to be measured against many times."""
 
 from adversaria.evaluation.features import Features
-from adversaria.evaluation.measuring import Source, Through, check_protocols, prepared
+from adversaria.evaluation.setting import Source, prepared
 from adversaria.evaluation.sides import Side, Watch, unwatched
-from adversaria.evaluation.way import Way
+from adversaria.evaluation.way import Method, Through, Way
 from adversaria.metrics import Statistics
 
 
 def features_of(
     source: Source,
     *,
-    features: Through | None,
+    features: Through | None = None,
+    protocol: str | None = None,
     seed: int,
     samples: int | None = None,
+    device: str | None = None,
     watch: Watch = unwatched,
 ) -> Features:
     """Features of one side, with how they were made. What all metrics need; (n, F) numbers.
 
     Arguments:
         source: what `evaluate` takes.
-        features, seed, samples, watch: as for `evaluate`. Of a model, samples must be said.
+        features, protocol, seed, samples, device, watch: as for `evaluate`. Of a model, samples must be said.
 
     Raises:
         MetricError, DataError: as for `evaluate`.
     """
-    side, way = _one(source, features, seed, samples)
+    side, way = _one(source, Method.of(features, protocol, device), seed, samples)
     record = side.record if way is None else way.record()
     return Features(side.features(way, watch), dict(record), side.name)
 
@@ -32,20 +34,21 @@ def features_of(
 def statistics_of(
     source: Source,
     *,
-    features: Through | None,
+    features: Through | None = None,
+    protocol: str | None = None,
     seed: int,
     samples: int | None = None,
+    device: str | None = None,
     watch: Watch = unwatched,
 ) -> Statistics:
     """Mean and covariance of the features of one side, in memory that does not grow with its size. What fid needs.
 
     Arguments and errors as for `features_of`.
     """
-    side, way = _one(source, features, seed, samples)
+    side, way = _one(source, Method.of(features, protocol, device), seed, samples)
     return side.statistics(way, watch)
 
 
-def _one(source: Source, features: Through | None, seed: int, samples: int | None) -> tuple[Side, Way | None]:
-    sides, way = prepared({"against": source}, features, seed=seed, samples=samples)
-    check_protocols(sides, way)
-    return sides["against"], way
+def _one(source: Source, method: Method, seed: int, samples: int | None) -> tuple[Side, Way | None]:
+    setting = prepared({"against": source}, method, seed=seed, samples=samples)
+    return setting.sides["against"], setting.way("features")

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from adversaria.errors import MetricError, nearest
 from adversaria.evaluation.sides import Side, Watch, unwatched
-from adversaria.evaluation.way import Way
+from adversaria.evaluation.way import Method, Space, Way
 from adversaria.metrics import (
     Estimate,
     Statistics,
@@ -65,13 +65,16 @@ class Pair:
 
     @cached_property
     def fake_law(self) -> Tensor | Statistics:
-        """What the Fréchet distance needs of the fakes: their features if they are there, or few; else statistics."""
-        return self.fakes if "fakes" in self.__dict__ else self.fake.gaussian(self.way, self.watch)
+        """What the Fréchet distance needs of the fakes: statistics if those were saved; features if they are there, or
+        few; else statistics."""
+        kept = "fakes" in self.__dict__ and not self.fake.saved
+        return self.fakes if kept else self.fake.gaussian(self.way, self.watch)
 
     @cached_property
     def real_law(self) -> Tensor | Statistics:
         """The same of the reals."""
-        return self.reals if "reals" in self.__dict__ else self.real.gaussian(self.way, self.watch)
+        kept = "reals" in self.__dict__ and not self.real.saved
+        return self.reals if kept else self.real.gaussian(self.way, self.watch)
 
 
 class Measure(NamedTuple):
@@ -80,10 +83,25 @@ class Measure(NamedTuple):
     Arguments:
         names: of the estimates it gives.
         compute: makes them.
+        space: where it is measured.
     """
 
     names: tuple[str, ...]
     compute: Callable[[Pair], Sequence[Estimate]]
+    space: Space = "features"
+
+    def estimates(self, pair: Pair) -> dict[str, Estimate]:
+        """By name.
+
+        Raises:
+            MetricError: see the metric; there are no features, or no logits, and it needs them.
+        """
+        made = zip(self.names, self.compute(pair), strict=True)
+        return {name: replace(estimate, name=name) for name, estimate in made}
+
+
+def _frechet(pair: Pair) -> Sequence[Estimate]:
+    return [frechet_distance(pair.fake_law, pair.real_law)]
 
 
 def _classified(pair: Pair) -> Sequence[Estimate]:
@@ -115,18 +133,19 @@ MEASURES = (
     Measure(("kid",), lambda pair: [kernel_distance(pair.fakes, pair.reals)]),
     Measure(("is",), _classified),
     Measure(("mind",), lambda pair: [monge_distance(pair.fakes, pair.reals, seed=pair.seed)]),
-    Measure(PRDC, lambda pair: neighbour_measures(pair.fakes, pair.reals, *pair.ks)),
-    Measure(("realism",), lambda pair: [realism(pair.fakes, pair.reals, pair.ks[0])]),
+    Measure(PRDC, lambda pair: neighbour_measures(pair.fakes, pair.reals, *pair.ks), "neighbours"),
+    Measure(("realism",), lambda pair: [realism(pair.fakes, pair.reals, pair.ks[0])], "neighbours"),
     Measure(("authenticity",), lambda pair: [authenticity(pair.fakes, pair.reals)]),
     Measure(("ndb",), _binned),
     Measure(("cmmd",), lambda pair: [cmmd(pair.fakes, pair.reals)]),
     Measure(("c2st",), _told_apart),
     Measure(("fid-infinity",), lambda pair: [frechet_distance_extrapolated(pair.fakes, pair.real_law, seed=pair.seed)]),
-    Measure(("fid",), lambda pair: [frechet_distance(pair.fake_law, pair.real_law)]),
+    Measure(("fid",), _frechet),
+    Measure(("sfid",), _frechet, "spatial"),
 )
 """In the order in which they are made: fid last, so that it uses the features that others needed."""
 
-METRICS = ("fid", "fid-infinity", "kid", "is", *PRDC, "mind", "cmmd", "c2st", "ndb", "authenticity", "realism")
+METRICS = ("fid", "fid-infinity", "sfid", "kid", "is", *PRDC, "mind", "cmmd", "c2st", "ndb", "authenticity", "realism")
 """By the names that people use, though the features need not be Inception's: which they are is in the protocol."""
 
 GROUPS: Mapping[str, tuple[str, ...]] = {"prdc": PRDC}
@@ -154,19 +173,10 @@ def chosen(metrics: str | Sequence[str]) -> list[str]:
     return list(dict.fromkeys(member for name in names for member in GROUPS.get(name, (name,))))
 
 
-def measures_of(names: Iterable[str]) -> list[Measure]:
-    """The measures that give these, each once."""
-    wanted = set(names)
-    return [measure for measure in MEASURES if wanted & set(measure.names)]
-
-
-def measured(pair: Pair, names: Sequence[str]) -> dict[str, Estimate]:
-    """Estimates by name, in the order of the names.
-
-    Raises:
-        MetricError: see the metrics; there are no features, or no logits, and a metric needs them.
-    """
-    found: dict[str, Estimate] = {}
-    for measure in measures_of(names):
-        found |= zip(measure.names, measure.compute(pair), strict=True)
-    return {name: replace(found[name], name=name) for name in names}
+def by_space(names: Iterable[str], method: Method) -> dict[Space, list[Measure]]:
+    """The measures that give these, each once, by where they are measured."""
+    wanted, found = set(names), dict[Space, list[Measure]]()
+    for measure in MEASURES:
+        if wanted & set(measure.names):
+            found.setdefault(method.same(measure.space), []).append(measure)
+    return found

@@ -17,7 +17,7 @@ from adversaria.data import ImageData, Splits, load, to_uint8
 from adversaria.data.images import content_fingerprint
 from adversaria.errors import DataError, MetricError
 from adversaria.evaluation.features import Features
-from adversaria.evaluation.sides import BATCH, Generated, Images, Ready, Saved, Side
+from adversaria.evaluation.sides import BATCH, Documented, Generated, Images, Ready, Saved, Side
 from adversaria.metrics import Statistics
 from adversaria.model import CHUNK, Model, OneClass
 from adversaria.model import load as load_model
@@ -166,8 +166,17 @@ def _(source: Any, name: str, resolution: int | None = None) -> Side:
         if "features" in arrays:
             return side(Features.load(path), name)
         if {"mu", "sigma"} <= set(arrays):
-            return Saved(Statistics.load(path), str(source))
+            return _documented(source, path, arrays, resolution)
     return _images(source, resolution)
+
+
+def _documented(source: str | Path, path: Path, arrays: list[str], resolution: int | None) -> Side:
+    spatial = Statistics.load(path, layer="spatial") if {"mu_s", "sigma_s"} <= set(arrays) else None
+    saved = Saved(Statistics.load(path), str(source), spatial)
+    if "arr_0" not in arrays:
+        return saved
+    images = _images(source, resolution)
+    return Documented(images.images, images.name, images.sha256, statistics_of_all=saved)
 
 
 def _arrays_of(path: Path) -> list[str]:
@@ -178,7 +187,7 @@ def _arrays_of(path: Path) -> list[str]:
         raise DataError(f"{path}: expected arrays saved by numpy, without pickled objects: {error}") from error
 
 
-def _images(source: str | Path, resolution: int | None) -> Side:
+def _images(source: str | Path, resolution: int | None) -> Images:
     place, colon, part = str(source).rpartition(":")
     if not colon or part not in PARTS:
         place, part = str(source), ""

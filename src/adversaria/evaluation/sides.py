@@ -64,6 +64,11 @@ class Side(ABC):
         """Whether its features, or their moments, exist already."""
         return False
 
+    @property
+    def saved(self) -> bool:
+        """Whether it brings statistics of its own, which the Fréchet distance takes whatever else there is."""
+        return False
+
     def identity(self) -> dict[str, Any]:
         """What it is, in JSON."""
         return {"name": self.name}
@@ -118,18 +123,14 @@ class Streamed(Side):
 
     def _made(self, way: Way | None, watch: Watch) -> Iterator[Tensor]:
         assert way is not None  # noqa: S101 (prepared)
-        done, total = 0, self.count
-        for batch in self.batches():
-            self._check(batch)
-            yield way(batch, done)
-            done += len(batch)
-            watch(self.name, done, total)
+        return way(map(self._checked, self.batches()), lambda done: watch(self.name, done, self.count))
 
-    def _check(self, batch: Tensor) -> None:
+    def _checked(self, batch: Tensor) -> Tensor:
         if self.shape is not None and tuple(batch.shape[1:]) != self.shape:
             raise MetricError(
                 f"{self.name} gives samples of shape {tuple(batch.shape[1:])}, and {self.shape} (C, H, W) was expected"
             )
+        return batch
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,7 +194,7 @@ class Images(Streamed):
     def gaussian(self, way: Way | None, watch: Watch = unwatched) -> Tensor | Statistics:
         """By the size of one image's features, as all of them may be in the cache."""
         assert way is not None  # noqa: S101 (prepared)
-        one = way(next(self.batches())[:1])
+        one = next(way([next(self.batches())[:1]], lambda done: None))
         return self.features(way, watch) if _few(one, self.count) else self.statistics(way, watch)
 
 
@@ -286,13 +287,20 @@ class Saved(Side):
     Arguments:
         values: mean and covariance.
         name: for people.
+        spatial: those of the spatial features of sFID, if there are such.
     """
 
     values: Statistics
     name: str
+    spatial: Statistics | None = None
 
     @property
     def made(self) -> bool:
+        """They are."""
+        return True
+
+    @property
+    def saved(self) -> bool:
         """They are."""
         return True
 
@@ -318,12 +326,34 @@ class Saved(Side):
         )
 
     def statistics(self, way: Way | None, watch: Watch = unwatched) -> Statistics:
-        """As they are."""
-        return self.values
+        """As they are; of the spatial features if the way leads to those."""
+        spatial = way is not None and way.through.name == "inception-spatial"
+        return self.spatial if spatial and self.spatial is not None else self.values
 
     def gaussian(self, way: Way | None, watch: Watch = unwatched) -> Statistics:
         """As they are."""
-        return self.values
+        return self.statistics(way, watch)
+
+
+@dataclass(frozen=True, eq=False)
+class Documented(Images):
+    """Images with statistics of their own, as the reference batches of ADM: of more images than come with them."""
+
+    statistics_of_all: Saved | None = None
+
+    @property
+    def saved(self) -> bool:
+        """They are."""
+        return True
+
+    def statistics(self, way: Way | None, watch: Watch = unwatched) -> Statistics:
+        """Those that came with the images."""
+        assert self.statistics_of_all is not None  # noqa: S101 (opened)
+        return self.statistics_of_all.statistics(way, watch)
+
+    def gaussian(self, way: Way | None, watch: Watch = unwatched) -> Statistics:
+        """Those that came with the images."""
+        return self.statistics(way, watch)
 
 
 def _collected(parts: Iterable[Tensor], count: int | None) -> Tensor:
