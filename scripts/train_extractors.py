@@ -14,7 +14,7 @@ import adversaria as adv
 from adversaria import assemble
 from adversaria.data import Splits
 from adversaria.metrics import LeNet, save_lenet
-from adversaria.metrics.features import WEIGHTS
+from adversaria.metrics.trained_lenet import WEIGHTS
 from adversaria.randomness import generator_for
 from adversaria.recipes import Classifier
 from adversaria.training.checkpoint import read_tensors

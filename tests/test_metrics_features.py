@@ -12,7 +12,7 @@ from torch import nn
 
 from adversaria.errors import MetricError, RecipeError
 from adversaria.metrics import Custom, Extractor, LeNet, Pixels, TrainedLeNet, extract, extractor, save_lenet
-from adversaria.metrics.features import WEIGHTS
+from adversaria.metrics.trained_lenet import WEIGHTS
 
 SHAPES = [(1, 8, 8), (3, 8, 8), (1, 28, 28), (3, 32, 32)]
 LEVELS = torch.arange(256, dtype=torch.uint8)

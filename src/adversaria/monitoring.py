@@ -22,7 +22,8 @@ from torch import Tensor, nn
 from adversaria import assemble, recipes
 from adversaria.data import ImageData, Splits, ToyLaw, to_uint8
 from adversaria.errors import MetricError, nearest
-from adversaria.evaluation import evaluate
+from adversaria.evaluation import evaluate, features_of
+from adversaria.evaluation.measures import chosen
 from adversaria.metrics import Estimate, extractor, mode_coverage
 from adversaria.metrics.direction import less_is_better
 from adversaria.metrics.modes import ModeCoverage
@@ -98,18 +99,17 @@ class HeldOut(Yardstick):
                 f"{len(held_out)} image(s) of '{held_out.name}' are held out, and at least 2 are needed to measure "
                 f"against while training; set a larger data.held_out, or evaluation.every to none"
             )
-        self.metrics = wanted.metrics or USUAL
-        self._through = extractor(wanted.features)
-        if isinstance(network := getattr(self._through, "network", None), nn.Module):
-            network.to(device)
+        self._metrics = chosen(wanted.metrics or USUAL)
+        self._through = extractor(wanted.features, device=str(device))
         self._train = splits.train
-        self._against = _some(held_out, wanted.samples, "real")
+        real = _some(held_out, wanted.samples, "real")
+        self._against = features_of(real, features=self._through, seed=0)
         self.count = min(wanted.samples, len(splits.train))
         self.against = f"held-out {held_out.name}"
 
     def scores(self, samples: Tensor, seed: int) -> Mapping[str, Estimate]:
         """By `evaluate`."""
-        return evaluate(samples, against=self._against, metrics=self.metrics, features=self._through, seed=seed)
+        return evaluate(samples, against=self._against, metrics=self._metrics, features=self._through, seed=seed)
 
     def real(self) -> Tensor:
         """Training images."""
@@ -136,14 +136,14 @@ class Modes(Yardstick):
                     f"unknown metric '{name}' of points: expected {', '.join(known)}{nearest(name, known)}"
                 )
         self._law, self._modes, self._scale = law, law.modes, law.scale
-        self.metrics = wanted.metrics or tuple(known)
+        self._metrics = wanted.metrics or tuple(known)
         self.count = wanted.samples
         self.against = law.name
 
     def scores(self, samples: Tensor, seed: int) -> Mapping[str, Estimate]:
         """By `mode_coverage`; a score that is undefined is left out."""
         found = mode_coverage(samples, self._modes, self._scale)._asdict()
-        return {name: found[name] for name in self.metrics if found[name] is not None}
+        return {name: found[name] for name in self._metrics if found[name] is not None}
 
     def real(self) -> Tensor:
         """Points of the law."""

@@ -16,7 +16,6 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -33,6 +32,7 @@ from adversaria.data.images import HELD_OUT, Fingerprint, ImageData, Splits, div
 from adversaria.data.labels import index_classes
 from adversaria.data.parts import Contents, Faults, Form, Part, Source, Survey
 from adversaria.data.pixels import quiet
+from adversaria.downloads import cache_folder
 from adversaria.errors import DataError
 from adversaria.files import atomic_folder, write_json
 
@@ -56,17 +56,6 @@ class Wish(NamedTuple):
     """Share to hold out, if the source has no test part."""
     calibration: float
     """Share of the rest, kept to calibrate a critic."""
-
-
-def cache_folder() -> Path:
-    """Where decoded images and downloads are kept."""
-    if named := os.environ.get("ADVERSARIA_CACHE"):
-        return Path(named).expanduser()
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "adversaria"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "adversaria" / "cache"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "adversaria"
 
 
 def load_cached(source: Source, wish: Wish, progress: Progress | None = None) -> Splits:
@@ -105,7 +94,7 @@ def _file_hash(path: str) -> bytes:
 def _build(entry: Path, source: Source, wish: Wish, progress: Progress | None) -> None:
     contents = source.read()
     try:
-        _sweep(entry.parent)
+        sweep_old(entry.parent)
         with atomic_folder(entry) as folder, quiet():
             _decode(folder, source.name, contents, wish, progress or (lambda done, total: None))
     except OSError as error:
@@ -116,7 +105,8 @@ def _build(entry: Path, source: Source, wish: Wish, progress: Progress | None) -
             ) from error
 
 
-def _sweep(folder: Path) -> None:
+def sweep_old(folder: Path) -> None:
+    """Delete what killed processes left half-written in a folder of the cache, a day after."""
     for left in folder.glob(".*.tmp"):
         try:
             if time.time() - left.stat().st_mtime > _STALE:

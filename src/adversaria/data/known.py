@@ -10,41 +10,21 @@ if they are in neither. They are checked by SHA-256 whichever way they came: of 
 are several gzips of it in the world), of the others the file as published.
 """
 
-import gzip
-import hashlib
-import logging
 import os
-import zlib
 from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from adversaria.data import cifar, idx
-from adversaria.data.cache import cache_folder
 from adversaria.data.parts import Contents, Part, Source
 from adversaria.data.raster import Raster
+from adversaria.downloads import Remote, cache_folder, download, verify
 from adversaria.errors import DataError
-from adversaria.files import atomic_file
 
 NAMES = ("digits", "mnist", "fashion-mnist", "cifar10")
 """What `load` knows by name."""
-
-_TIMEOUT = 60.0  # seconds without a byte
-_LOG = logging.getLogger(__name__)
-
-
-class Remote(NamedTuple):
-    """A file that can be downloaded."""
-
-    name: str
-    urls: tuple[str, ...]
-    sha256: str
-    unzipped: bool = False
-    """Is the hash that of the decompressed content?"""
-
 
 _FILES = (
     "train-images-idx3-ubyte.gz",
@@ -127,7 +107,8 @@ def open_known(name: str) -> Source:
 
 def _read(name: str, files: tuple[Path, ...]) -> Contents:
     for file, remote in zip(files, _REMOTE[name], strict=True):
-        verify(file, remote)
+        remedy = f"replace it by the one from {remote.urls[0]}, or give its folder as a path to use it as it is"
+        verify(file, remote, remedy)
     if name == "cifar10":
         return cifar.read_archive(files[0])
     classes = _CLOTHING if name == "fashion-mnist" else ()
@@ -158,53 +139,3 @@ def _fetch(name: str, remote: Remote, folder: Path, remotes: tuple[Remote, ...])
             + f"\nand place {'it' if len(missing) == 1 else 'them'}, under the same name, in\n  {folder}\n"
             f"or in a folder {name}/ of the folder that ADVERSARIA_DATA names."
         ) from error
-
-
-def download(remote: Remote, folder: Path) -> Path:
-    """Download a file from the first of its addresses that answers; it appears whole and verified, or not at all.
-
-    Raises:
-        OSError: none answers, or the disk is full.
-        DataError: what came has another SHA-256.
-    """
-    from http.client import HTTPException  # these not at the top: they slow down every import, for a rare need
-    from urllib.error import HTTPError
-    from urllib.request import Request, urlopen
-
-    target, failure = folder / remote.name, OSError("no address")
-    for url in remote.urls:
-        _LOG.info("downloading %s", url)
-        try:
-            request = Request(url, headers={"User-Agent": "adversaria"})  # noqa: S310 (addresses of this file)
-            with urlopen(request, timeout=_TIMEOUT) as answer, atomic_file(target) as temporary:  # noqa: S310
-                with temporary.open("wb") as file:
-                    while block := answer.read(1 << 20):
-                        file.write(block)
-                _compare(temporary, remote, url, "it was cut short or changed on the way: try again")
-            return target
-        except (OSError, HTTPException) as error:
-            failure = OSError(str(error))
-            if isinstance(error, HTTPError):
-                error.close()
-    raise failure
-
-
-def verify(file: Path, remote: Remote) -> None:
-    """Compare a file with its SHA-256.
-
-    Raises:
-        DataError: they differ.
-    """
-    remedy = f"replace it by the one from {remote.urls[0]}, or give its folder as a path to use it as it is"
-    _compare(file, remote, str(file), remedy)
-
-
-def _compare(file: Path, remote: Remote, where: str, remedy: str) -> None:
-    try:
-        with gzip.open(file) if remote.unzipped else file.open("rb") as content:
-            came = hashlib.file_digest(content, "sha256").hexdigest()
-    except (OSError, EOFError, zlib.error) as error:
-        came = f"a file that cannot be read ({error})"
-    if came != remote.sha256:
-        what = "decompressed content" if remote.unzipped else "file"
-        raise DataError(f"{where}: expected a {what} with SHA-256 {remote.sha256}, came {came}; {remedy}")

@@ -6,41 +6,92 @@ Functions of arrays or tensors touch no disk and no network. Each gives an `Esti
 sizes, and the protocol that made it.
 """
 
+from adversaria.metrics.classifiers import NearestNeighbours, Perceptron
+from adversaria.metrics.cmmd import cmmd
 from adversaria.metrics.estimate import Estimate
-from adversaria.metrics.features import (
-    Custom,
-    Extractor,
-    Pixels,
-    TrainedLeNet,
-    extract,
-    extractor,
-    save_lenet,
-)
-from adversaria.metrics.frechet import (
-    frechet_distance,
-    frechet_distance_of_gaussians,
-    frechet_distance_of_moments,
-)
-from adversaria.metrics.kernel import kernel_distance
+from adversaria.metrics.extractor import Classifier, Custom, Extractor, Pixels, notes_of, protocol_of
+from adversaria.metrics.extrapolated import frechet_distance_extrapolated
+from adversaria.metrics.features import extract, extractor, stream
+from adversaria.metrics.frechet import frechet_distance, frechet_distance_of_gaussians, frechet_distance_of_moments
+from adversaria.metrics.inception import Inception, InceptionSpatial, InceptionStage
+from adversaria.metrics.inception_network import InceptionV3
+from adversaria.metrics.inception_score import inception_score, inception_score_of_all
+from adversaria.metrics.kernel import kernel_distance, kernel_distance_subsets
 from adversaria.metrics.lenet import LeNet
+from adversaria.metrics.levels import Floored, Rounded
+from adversaria.metrics.mind import monge_distance
 from adversaria.metrics.modes import ModeCoverage, mode_coverage
-from adversaria.metrics.moments import Moments
+from adversaria.metrics.moments import Moments, MomentStream
+from adversaria.metrics.preparation import Preparation, Range
+from adversaria.metrics.presets import PRESETS, Preset, preset
+from adversaria.metrics.random_projection import RandomConvolutions, RandomProjection
+from adversaria.metrics.relative import relative_test
+from adversaria.metrics.resize import (
+    AntialiasedBilinear,
+    Bicubic,
+    ClippedBicubic,
+    HalfPixelBilinear,
+    StoredBicubic,
+    TF1Bilinear,
+)
+from adversaria.metrics.statistics import Statistics
+from adversaria.metrics.trained_lenet import TrainedLeNet, save_lenet
+from adversaria.metrics.two_sample import ClassifierTest, classifier_two_sample_test, kernel_two_sample_test
+from adversaria.metrics.vgg import VGG16
 
 __all__ = [
+    "PRESETS",
+    "VGG16",
+    "AntialiasedBilinear",
+    "Bicubic",
+    "Classifier",
+    "ClassifierTest",
+    "ClippedBicubic",
     "Custom",
     "Estimate",
     "Extractor",
+    "Floored",
+    "HalfPixelBilinear",
+    "Inception",
+    "InceptionSpatial",
+    "InceptionStage",
+    "InceptionV3",
     "LeNet",
     "ModeCoverage",
+    "MomentStream",
     "Moments",
+    "NearestNeighbours",
+    "Perceptron",
     "Pixels",
+    "Preparation",
+    "Preset",
+    "RandomConvolutions",
+    "RandomProjection",
+    "Range",
+    "Rounded",
+    "Statistics",
+    "StoredBicubic",
+    "TF1Bilinear",
     "TrainedLeNet",
+    "classifier_two_sample_test",
+    "cmmd",
     "extract",
     "extractor",
     "frechet_distance",
+    "frechet_distance_extrapolated",
     "frechet_distance_of_gaussians",
     "frechet_distance_of_moments",
+    "inception_score",
+    "inception_score_of_all",
     "kernel_distance",
+    "kernel_distance_subsets",
+    "kernel_two_sample_test",
     "mode_coverage",
+    "monge_distance",
+    "notes_of",
+    "preset",
+    "protocol_of",
+    "relative_test",
     "save_lenet",
+    "stream",
 ]

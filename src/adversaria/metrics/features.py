@@ -1,229 +1,229 @@
-r"""Feature extractors: images (B, C, H, W) in [−1, 1] → features (B, F).
+r"""Features of images: extractors by name, and `extract`, the one way through them, the same for real and fake.
 
-An extractor is a callable with a name, a fingerprint (of its code and weights, so that two numbers can be seen to be
-comparable) and the shape of the images it takes. `extract` is the one way through it, the same for real and fake:
+    images  →  256 levels v (see `levels`)  →  x = v / 127.5 − 1  →  extractor  →  features (n, F)
 
-    uint8 levels v      →  v / 127.5 − 1
-    float x in [−1, 1]  →  v = round(127.5 (x + 1)), then the same
+    pixels, random-projection, random-convolutions    of any images; need nothing
+    lenet-digits, lenet-mnist                         of images like those they were trained on; come with the package
+    inception, -64, -192, -768, -spatial, vgg16       of photographs, resized; weights are downloaded once
+    dinov2-{s,b,l,g}, clip-{b32,b16,l14,l14-336}      of photographs, resized; with `transformers`
 
-so both sides carry the rounding of a stored image, and a score does not depend on whether the samples were saved
-first. An image of another shape is an error: nothing is resized, cropped or made gray on the way.
+An image of a shape that the extractor does not take is an error. What an extractor does to images itself (resizing,
+gray to three colours) is in its `protocol`.
 """
 
-import hashlib
-import json
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from adversaria.errors import MetricError, nearest
-from adversaria.files import atomic_file, write_json
-from adversaria.metrics.lenet import LeNet
+from adversaria.metrics.extractor import Custom, Extractor, Pixels
+from adversaria.metrics.inception import STAGES, Inception, InceptionSpatial, InceptionStage
+from adversaria.metrics.inception_network import InceptionV3
+from adversaria.metrics.known_weights import KNOWN, known
+from adversaria.metrics.levels import Levels, Rounded
+from adversaria.metrics.published import read_pickle
+from adversaria.metrics.random_projection import RandomConvolutions, RandomProjection
+from adversaria.metrics.trained_lenet import WEIGHTS, TrainedLeNet
+from adversaria.metrics.vgg import VGG16, VGG16Network
 
-WEIGHTS = Path(__file__).parent / "weights"
-"""The trained extractors that come with the package."""
+ROUNDED = Rounded()
 
-HALF_A_LEVEL = 0.5 / 127.5
-"""How far beyond [−1, 1] a float image may reach: it still rounds to a level that exists."""
+BATCH = 256
+"""Images at a time, for extractors that advise nothing."""
 
+TYPES = ("uint8", "float16", "bfloat16", "float32", "float64")
+"""Of images."""
 
-@runtime_checkable
-class Extractor(Protocol):
-    """What `extract` asks for."""
+Batches = Tensor | np.ndarray | Iterable[Tensor | np.ndarray]
+"""Images (n, C, H, W) of uint8, or of floats in [−1, 1]; or batches of such, one after the other."""
 
-    @property
-    def name(self) -> str:
-        """For people: pixels, lenet-digits."""
-
-    @property
-    def fingerprint(self) -> str:
-        """sha256, hexadecimal, of code name and weights."""
-
-    @property
-    def shape(self) -> tuple[int, ...] | None:
-        """(C, H, W) of the images it takes; None if it takes any."""
-
-    def __call__(self, images: Tensor) -> Tensor:
-        """Features (B, F) of float images (B, C, H, W) in [−1, 1]."""
+Watch = Callable[[int, int | None, float], None]
+"""Called with (images done, images in all or None if nobody knows, images per second) after each batch."""
 
 
-class Pixels:
-    """The image itself, flattened: F = C·H·W. Blind to meaning, but needs nothing and suits any data.
-
-    >>> Pixels()(torch.zeros(2, 1, 8, 8)).shape
-    torch.Size([2, 64])
-    """
-
-    name = "pixels"
-    fingerprint = hashlib.sha256(b"pixels/1").hexdigest()
-    shape = None
-
-    def __call__(self, images: Tensor) -> Tensor:
-        """(B, C, H, W) → (B, C·H·W)."""
-        return images.flatten(1)
+# --- by name ---------------------------------------------------------------------------------------------------
 
 
-class TrainedLeNet:
-    """The hidden layer of a LeNet whose weights lie in a safetensors file beside a JSON file of the same stem."""
-
-    def __init__(self, network: LeNet, name: str) -> None:
-        self.network = network.eval()
-        self.name = name
-        self.shape = network.shape
-
-    @classmethod
-    def load(cls, path: str | Path) -> "TrainedLeNet":
-        """Read `path`: the .safetensors file, or a folder that holds exactly one. Executes nothing of it.
-
-        Raises:
-            MetricError: there is no such file, its JSON file is missing or incomplete, or the weights are damaged or
-                of another network.
-        """
-        file = _weights_file(Path(path))
-        facts = _read_facts(file.with_suffix(".json"))
-        if hashlib.sha256(file.read_bytes()).hexdigest() != facts["sha256"]:
-            raise MetricError(f"{file} is not the file its {file.stem}.json describes (sha256 differs); fetch it again")
-        try:
-            from safetensors.torch import load_file
-
-            network = LeNet(tuple(facts["shape"]), facts["classes"], width=facts["width"], generator=torch.Generator())
-            network.load_state_dict(load_file(file))
-        except Exception as error:  # safetensors, PyTorch and LeNet each raise their own
-            raise MetricError(f"{file} does not hold the LeNet that its JSON file describes: {error}") from error
-        return cls(network, file.stem)
-
-    @property
-    def fingerprint(self) -> str:
-        """Of the architecture and weights."""
-        return _hash(f"lenet/1/{self.network}", self.network)
-
-    def __call__(self, images: Tensor) -> Tensor:
-        """(B, C, H, W) → (B, 8·width)."""
-        return self.network.features(images)
-
-
-def save_lenet(network: LeNet, path: str | Path, *, test_accuracy: float, made_by: str) -> None:
-    """Write a trained LeNet as `path` (.safetensors) and its JSON file, from which `TrainedLeNet.load` reads it.
+def extractor(
+    source: "str | Path | Callable[[Tensor], Tensor]", *, device: str | torch.device | None = None
+) -> Extractor:
+    """The extractor of a name, a path, or a callable.
 
     Arguments:
-        test_accuracy: share of held-out images that it classifies rightly.
-        made_by: the command that made it.
-    """
-    from safetensors.torch import save
-
-    file = Path(path).with_suffix(".safetensors")
-    content = save({name: value.contiguous().cpu() for name, value in network.state_dict().items()})
-    with atomic_file(file) as temporary:
-        temporary.write_bytes(content)
-    facts = {
-        "shape": list(network.shape),
-        "classes": network.classes,
-        "width": network.width,
-        "test_accuracy": test_accuracy,
-        "made_by": made_by,
-        "sha256": hashlib.sha256(content).hexdigest(),
-    }
-    write_json(file.with_suffix(".json"), facts)
-
-
-class Custom:
-    """Any `nn.Module`, bound method of one (`critic.features`) or function, as an extractor.
-
-    Arguments:
-        function: float images (B, C, H, W) in [−1, 1] → (B, F). A module is put into eval mode for each call, and
-            back afterwards.
-        name: for people and the protocol; by default the name of its class or of itself.
-        shape: (C, H, W) it takes; None if it takes any, or complains itself.
-
-    The fingerprint covers a module's structure and weights; of a plain function it covers only the qualified name.
-
-    >>> brightness = Custom(lambda x: x.mean(dim=(2, 3)), name="brightness")
-    >>> extract(brightness, torch.zeros(3, 1, 8, 8)).shape
-    torch.Size([3, 1])
-    """
-
-    def __init__(
-        self, function: Callable[[Tensor], Tensor], *, name: str | None = None, shape: tuple[int, ...] | None = None
-    ) -> None:
-        owner = function if isinstance(function, nn.Module) else getattr(function, "__self__", None)
-        self.function = function
-        self.network = owner if isinstance(owner, nn.Module) else None
-        self.code = getattr(function, "__qualname__", type(function).__qualname__)
-        self.name = name or self.code
-        self.shape = shape
-
-    @property
-    def fingerprint(self) -> str:
-        """Of the structure and the weights it has now."""
-        module = getattr(self.function, "__module__", type(self.function).__module__)
-        return _hash(f"custom/1/{module}.{self.code}/{self.network}", self.network)
-
-    def __call__(self, images: Tensor) -> Tensor:
-        """(B, C, H, W) → (B, F)."""
-        with _evaluating(self.network):
-            return self.function(images)
-
-
-def extractor(source: "str | Path | Callable[[Tensor], Tensor]") -> Extractor:
-    """The extractor of a name (pixels, or one of the weights that come with the package), a path, or a callable.
+        source: a name of the module's docstring; the path of weights: of a LeNet (.safetensors with its JSON file), of
+            Inception or VGG16 (.pth), of DINOv2 or CLIP (a folder with config.json); or any module or function of
+            images.
+        device: where to compute; where its weights are, if not given.
 
     Raises:
-        MetricError: the name is unknown, or the path is not one of a LeNet's weights.
+        MetricError: the name is unknown; the path is none of these; weights are needed that are not here and cannot be
+            downloaded (says what to place where), or are damaged; a library is missing (says how to install it).
 
     >>> extractor("pixels").name
     'pixels'
     """
+    found = _extractor(source)
+    network = _network(found)
+    if device is not None and network is not None:
+        network.to(device)
+    return found
+
+
+def _extractor(source: "str | Path | Callable[[Tensor], Tensor]") -> Extractor:
     if isinstance(source, Extractor):
         return source
     if callable(source):
         return Custom(source)
-    if source == "pixels":
-        return Pixels()
-    shipped = {file.stem: file for file in sorted(WEIGHTS.glob("*.safetensors"))}
-    if source in shipped:
-        return TrainedLeNet.load(shipped[str(source)])
+    makers = _makers()
+    if source in makers:
+        return makers[str(source)]()
     if Path(source).exists():
-        return TrainedLeNet.load(source)
-    names = ["pixels", *shipped]
+        return _from_path(Path(source))
     raise MetricError(
-        f"unknown features '{source}': expected one of {', '.join(names)}, the path of a LeNet's weights, or a "
-        f"callable{nearest(str(source), names)}"
+        f"unknown features '{source}': expected one of {', '.join(makers)}, the path of an extractor's weights, or a "
+        f"callable{nearest(str(source), list(makers))}"
     )
 
 
-def extract(through: Extractor, images: Tensor, *, batch_size: int = 256) -> Tensor:
-    """Features (n, F) of images (n, C, H, W), uint8 or float in [−1, 1], batch by batch, without gradients.
+def names() -> tuple[str, ...]:
+    """What `extractor` knows by name."""
+    return tuple(_makers())
+
+
+def _makers() -> dict[str, Callable[[], Extractor]]:
+    made: dict[str, Callable[[], Extractor]] = {
+        "pixels": Pixels,
+        "random-projection": RandomProjection,
+        "random-convolutions": RandomConvolutions,
+    }
+    for file in sorted(WEIGHTS.glob("*.safetensors")):
+        made[file.stem] = partial(TrainedLeNet.load, file)
+    made["inception"] = lambda: Inception(inception_network())
+    for width in STAGES:
+        if width != 2048:
+            made[f"inception-{width}"] = partial(_stage, width)
+    made["inception-spatial"] = lambda: InceptionSpatial(inception_network())
+    made["vgg16"] = lambda: VGG16.load(known("vgg16").obtain())
+    for weights in KNOWN:
+        if weights.name not in made:
+            made[weights.name] = partial(_transformer, weights.name)
+    return made
+
+
+def inception_network() -> InceptionV3:
+    """Inception with its published weights.
+
+    Raises:
+        MetricError: they are not here and cannot be downloaded, or are damaged.
+    """
+    return InceptionV3(read_pickle(known("inception").obtain()))
+
+
+def _stage(width: int) -> InceptionStage:
+    return InceptionStage(inception_network(), width)
+
+
+def _transformer(name: str) -> Extractor:
+    from adversaria.metrics.transformers import load_known
+
+    return load_known(name)
+
+
+def _from_path(path: Path) -> Extractor:
+    if (path / "config.json").exists():
+        from adversaria.metrics.transformers import load_folder
+
+        return load_folder(path)
+    if path.suffix not in (".pth", ".pt"):
+        return TrainedLeNet.load(path)
+    state = read_pickle(path)
+    if any(name.startswith("features.") for name in state):
+        return VGG16(VGG16Network(state))
+    return Inception(InceptionV3(state))
+
+
+# --- the way through -------------------------------------------------------------------------------------------
+
+
+def extract(
+    through: Extractor,
+    images: Batches,
+    *,
+    batch_size: int | None = None,
+    levels: Levels = ROUNDED,
+    watch: Watch | None = None,
+) -> Tensor:
+    """Features (n, F) of images, batch by batch, without gradients.
 
     Arguments:
-        batch_size: images in memory as floats at a time. The features do not depend on it beyond rounding.
+        images: (n, C, H, W), uint8 or float in [−1, 1]; or batches of such, which are not kept.
+        batch_size: images in memory as floats at a time, at most; as many as the extractor advises, if not given. The
+            features do not depend on it beyond rounding.
+        levels: how floats become levels; rounded, if not given.
+        watch: told after each batch how far it has come.
 
-    Features stay on the device where they were computed; batches are moved to the extractor's weights.
+    Features stay on the device where they were computed; batches are moved to the extractor's weights. To keep no more
+    than a batch of features either, take `stream`.
 
     Raises:
         MetricError: not images, none, of another shape than the extractor takes, of another type than uint8 or
             float, floats that are NaN or outside [−1, 1], features that are not (B, F), NaN or infinite (names the
             image).
     """
-    _check_images(through, images)
-    device = _device(through, images.device)
-    features: list[Tensor] = []
-    with torch.no_grad():
-        for start in range(0, len(images), batch_size):
-            batch = _levels(images[start : start + batch_size], start).to(device)
-            found = through(batch.float() / 127.5 - 1)
-            _check_features(through, found, len(batch), start)
-            features.append(found)
-    return torch.cat(features)
+    return torch.cat(list(stream(through, images, batch_size=batch_size, levels=levels, watch=watch)))
 
 
-def _check_images(through: Extractor, images: Tensor) -> None:
+def stream(
+    through: Extractor,
+    images: Batches,
+    *,
+    batch_size: int | None = None,
+    levels: Levels = ROUNDED,
+    watch: Watch | None = None,
+) -> Iterator[Tensor]:
+    """Features of images, a batch (B, F) at a time, B ≤ batch_size; otherwise as `extract`.
+
+    >>> batches = (torch.zeros(5, 1, 8, 8) for _ in range(2))
+    >>> [tuple(features.shape) for features in stream(Pixels(), batches, batch_size=3)]
+    [(3, 64), (2, 64), (3, 64), (2, 64)]
+    """
+    size = getattr(through, "batch_size", BATCH) if batch_size is None else batch_size
+    if size < 1:
+        raise MetricError(f"batch_size must be at least 1, got {size}")
+    total = len(images) if isinstance(images, Tensor | np.ndarray) else None
+    device, done, began = _device(through), 0, time.perf_counter()
+    for batch in _split(through, images, size):
+        stored = levels(batch, done)
+        with torch.no_grad(), _exact():
+            found = through(stored.to(device or stored.device).float() / 127.5 - 1)
+        _check_features(through, found, len(batch), done)
+        done += len(batch)
+        if watch is not None:
+            watch(done, total, done / max(time.perf_counter() - began, 1e-9))
+        yield found
+    if not done:
+        raise MetricError("expected images, at least 1, got none")
+
+
+def _split(through: Extractor, images: Batches, size: int) -> Iterator[Tensor]:
+    for batch in [images] if isinstance(images, Tensor | np.ndarray) else images:
+        _check_images(through, batch)
+        for start in range(0, len(batch), size):
+            rows = batch[start : start + size]
+            # A copy, of a batch alone: arrays may be mapped from files that cannot be written to.
+            yield rows if isinstance(rows, Tensor) else torch.from_numpy(np.array(rows))
+
+
+def _check_images(through: Extractor, images: Tensor | np.ndarray) -> None:
     if images.ndim != 4 or not len(images):
         raise MetricError(f"expected images of shape (n, C, H, W) with n ≥ 1, got {tuple(images.shape)}")
-    if images.dtype != torch.uint8 and not images.is_floating_point():
+    if str(images.dtype).removeprefix("torch.") not in TYPES:
         raise MetricError(f"expected images as uint8, or float in [-1, 1], got {images.dtype}")
     if through.shape is not None and tuple(images.shape[1:]) != tuple(through.shape):
         raise MetricError(
@@ -234,21 +234,6 @@ def _check_images(through: Extractor, images: Tensor) -> None:
 
 def _size(shape: Sequence[int]) -> str:
     return "×".join(map(str, shape))
-
-
-def _levels(images: Tensor, start: int) -> Tensor:
-    """uint8 levels of a batch whose first image has index `start`."""
-    if images.dtype == torch.uint8:
-        return images
-    outside = ~(images.abs() <= 1 + HALF_A_LEVEL).flatten(1).all(dim=1)  # true for NaN as well
-    if outside.any():
-        index = int(outside.nonzero()[0])
-        low, high = images[index].min().item(), images[index].max().item()
-        raise MetricError(
-            f"float images must lie in [-1, 1]; image {start + index} lies in [{low:.4g}, {high:.4g}]; rescale "
-            "them, or give uint8"
-        )
-    return ((images.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
 def _check_features(through: Extractor, features: Tensor, count: int, start: int) -> None:
@@ -263,46 +248,29 @@ def _check_features(through: Extractor, features: Tensor, count: int, start: int
         )
 
 
-def _device(through: Extractor, otherwise: torch.device) -> torch.device:
+def _network(through: Extractor) -> nn.Module | None:
     network = getattr(through, "network", None)
-    first = next(network.parameters(), None) if isinstance(network, nn.Module) else None
-    return otherwise if first is None else first.device
+    return network if isinstance(network, nn.Module) else None
+
+
+def _device(through: Extractor) -> torch.device | None:
+    """Where its weights are; None if it has none."""
+    network = _network(through)
+    first = None if network is None else next(network.parameters(), None)
+    return None if first is None else first.device
 
 
 @contextmanager
-def _evaluating(network: nn.Module | None) -> Iterator[None]:
-    """Eval mode inside; outside, each submodule in the mode it had."""
-    modes = [] if network is None else [(module, module.training) for module in network.modules()]
+def _exact() -> Iterator[None]:
+    """Float32 in float32: by NVIDIA's own default, convolutions keep three digits of it."""
+    if not torch.cuda.is_available():
+        yield
+        return
+    before = torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
+    torch.backends.cudnn.allow_tf32 = False
+    torch.set_float32_matmul_precision("highest")
     try:
-        if network is not None:
-            network.eval()
         yield
     finally:
-        for module, mode in modes:
-            module.training = mode
-
-
-def _hash(code: str, network: nn.Module | None) -> str:
-    digest = hashlib.sha256(code.encode())
-    for name, value in sorted({} if network is None else network.state_dict().items()):
-        digest.update(f"/{name}/{value.dtype}/{tuple(value.shape)}".encode())
-        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
-
-
-def _weights_file(path: Path) -> Path:
-    found = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
-    if len(found) != 1 or not found[0].is_file() or found[0].suffix != ".safetensors":
-        raise MetricError(f"expected a .safetensors file, or a folder with exactly one, got {path}")
-    return found[0]
-
-
-def _read_facts(path: Path) -> dict[str, Any]:
-    needed = {"shape", "classes", "width", "sha256"}
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise MetricError(f"the weights need a JSON file beside them, {path}: {error}") from error
-    if not isinstance(facts, dict) or not needed <= set(facts):
-        raise MetricError(f"{path} must hold {sorted(needed)} (as save_lenet writes them)")
-    return facts
+        torch.backends.cudnn.allow_tf32 = before[0]
+        torch.set_float32_matmul_precision(before[1])

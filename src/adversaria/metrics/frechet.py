@@ -8,10 +8,11 @@ the squared 2-Wasserstein distance of N(μ₁, Σ₁) and N(μ₂, Σ₂). On In
 Σ₁Σ₂ directly, eigenvalues that should be 0 come out near 10⁻¹⁶ and their roots near 10⁻⁸, times F: that is where
 other tools get negative distances from. Here
 
-- with fewer samples than features on one side, B = centred samples / √(n − 1), and B₁ᵀB₂ is an n × m cross-Gram;
-- otherwise B₁ is the Cholesky factor L of Σ₁ and s² are the eigenvalues of LᵀΣ₂L, if a bound on the rounding of
-  their roots is small; if not, B = V √λ of the eigendecompositions, less the eigenvalues that are rounding, and s
-  are singular values, which lose nothing.
+- with fewer samples than features on one side, B₁ = centred samples / √(n − 1), written in n − 1 orthogonal contrasts
+  of them, which cannot all be independent of each other otherwise;
+- otherwise B₁ is the Cholesky factor L of Σ₁;
+- s² are the eigenvalues of B₁ᵀΣ₂B₁, if a bound on the rounding of their roots is small; if not, B = V √λ of the
+  eigendecompositions, less the eigenvalues that are rounding, and s are singular values, which lose nothing.
 
 **Its standard error**, to first order, by the influence of a sample x of side 1 on d²:
 
@@ -35,6 +36,8 @@ https://arxiv.org/abs/1706.08500; Efron & Stein, The jackknife estimate of varia
 https://doi.org/10.1214/aos/1176345462
 """
 
+import math
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -42,42 +45,56 @@ from torch import Tensor
 
 from adversaria.errors import MetricError
 from adversaria.metrics.estimate import Estimate, Protocol
-from adversaria.metrics.moments import Moments
-from adversaria.metrics.samples import ROWS, Features, pair
-
-ROUNDING = torch.finfo(torch.float64).eps
-"""ε of float64."""
+from adversaria.metrics.gaussian import ROUNDING, Gaussian
+from adversaria.metrics.moments import Moments, add_gram
+from adversaria.metrics.samples import ROWS, Features, matrix, pair
+from adversaria.metrics.statistics import Statistics
 
 ACCEPTED = 1e-10
-"""Largest bound on the rounding of Tr (Σ₁Σ₂)^½, relative to it, for which the Cholesky form is used."""
+"""Largest bound on the rounding of Tr (Σ₁Σ₂)^½, relative to it, for which roots of eigenvalues are used."""
 
 NEGLIGIBLE = 1e-9
 """Singular values below this share of their sum do not count in the standard error."""
 
+Side = Features | Statistics
+"""Features (n, F), or what was kept of them."""
 
-def frechet_distance(fake: Features, real: Features) -> Estimate:
-    """d² of Gaussians fitted to features, with its standard error. Never negative; 0 for equal samples.
+
+def frechet_distance(fake: Side, real: Side) -> Estimate:
+    """d² of Gaussians fitted to two sides. Never negative; 0 for equal samples.
 
     Arguments:
-        fake: (n, F), n ≥ 2.
-        real: (m, F), m ≥ 2.
+        fake: features (n, F), n ≥ 2, or their `Statistics`.
+        real: features (m, F), m ≥ 2, or their `Statistics`.
+
+    What is given decides what can be known. Of features on both sides, the standard error is that of both samplings.
+    Against statistics, it is that of the features' sampling alone, given the statistics, which a note says. Of
+    statistics on both sides there is none, and the distance takes half the time: this is the form for when only the
+    value is wanted. Statistics keep their factor, so a second distance from the same ones is cheaper again.
 
     Computed in float64. Memory beside the features: O(F²), or O(n F) for the smaller side if it has fewer samples
     than features. Symmetric, and invariant to the order of samples and to rotations of the features.
 
     Raises:
-        MetricError: shapes that do not fit, NaN or infinities, fewer than 2 samples on a side.
+        MetricError: shapes that do not fit, NaN or infinities, fewer than 2 samples on a side, statistics of features
+            that were made by different protocols.
 
     >>> x = torch.tensor([[-1.0], [1.0]])
     >>> frechet_distance(x, x + 3).value
     9.0
+    >>> print(frechet_distance(Statistics.of(x, protocol={}), Statistics.of(x + 3, protocol={})))
+    9
     """
-    fake, real = pair(fake, real)
-    few = min(len(fake), len(real)) < fake.shape[1]
-    parts = _by_samples(fake, real) if few else _by_moments(fake, real)
-    variance = parts.fake.var() / len(fake) + parts.real.var() / len(real)
-    n = (len(fake), len(real))
-    return Estimate(parts.value, variance.sqrt().item(), n, "frechet_distance", _protocol(n, fake.shape[1]))
+    if isinstance(fake, Statistics) and isinstance(real, Statistics):
+        return _between(fake, real)
+    fake, real = sides(fake, real)
+    if isinstance(real, Tensor) and (isinstance(fake, Statistics) or len(real) < len(fake)):
+        parts = measured(real, opposite(fake))
+    else:
+        assert isinstance(fake, Tensor)
+        parts = measured(fake, opposite(real))
+    variance = sum(influence.var().item() / len(influence) for influence in parts[1:] if influence is not None)
+    return estimated(parts.value, math.sqrt(variance), fake, real)
 
 
 def frechet_distance_of_moments(fake: Moments, real: Moments) -> Estimate:
@@ -86,9 +103,7 @@ def frechet_distance_of_moments(fake: Moments, real: Moments) -> Estimate:
     Raises:
         MetricError: different numbers of features, or fewer than 2 samples on a side.
     """
-    value = frechet_distance_of_gaussians(fake.mean, fake.covariance, real.mean, real.covariance)
-    n = (fake.n, real.n)
-    return Estimate(value, None, n, "frechet_distance", _protocol(n, len(fake.mean)))
+    return _between(Statistics.of_moments(fake, protocol={}), Statistics.of_moments(real, protocol={}))
 
 
 def frechet_distance_of_gaussians(mean1: Tensor, cov1: Tensor, mean2: Tensor, cov2: Tensor) -> float:
@@ -110,146 +125,257 @@ def frechet_distance_of_gaussians(mean1: Tensor, cov1: Tensor, mean2: Tensor, co
     mean1, cov1, mean2, cov2 = mean1.double(), cov1.double(), mean2.double(), cov2.double()
     if not all(part.isfinite().all() for part in (mean1, cov1, mean2, cov2)):
         raise MetricError("a mean or covariance has NaN or infinite entries")
-    root = _root(cov1, cov2)
-    return _distance((mean1 - mean2).square().sum(), cov1.trace() + cov2.trace(), root)
+    return _distance_of(Gaussian(mean1, cov1), Gaussian(mean2, cov2))
 
 
-def _distance(shift: Tensor, traces: Tensor, root: Tensor) -> float:
-    return max((shift + traces - 2 * root).item(), 0.0)
+# --- both sides, checked --------------------------------------------------------------------------------------
 
 
-def _protocol(n: tuple[int, int], width: int) -> Protocol:
+def sides(fake: Side, real: Side) -> tuple[Tensor | Statistics, Tensor | Statistics]:
+    """Both, features checked and statistics on their device; at most one is statistics."""
+    if not isinstance(fake, Statistics) and not isinstance(real, Statistics):
+        return pair(fake, real)
+    if isinstance(fake, Statistics):
+        x = matrix(real, "real", 2)
+        return fake.beside(x, "real"), x
+    x = matrix(fake, "fake", 2)
+    return x, real.beside(x, "fake")
+
+
+def _between(fake: Statistics, real: Statistics) -> Estimate:
+    fake.check_comparable(real)
+    return estimated(_distance_of(fake.gaussian, real.to(fake.mean.device).gaussian), None, fake, real)
+
+
+def estimated(value: float, se: float | None, fake: Tensor | Statistics, real: Tensor | Statistics) -> Estimate:
+    """The number with its protocol and notes."""
+    width = real.shape[1] if isinstance(real, Tensor) else len(real.mean)
     protocol: Protocol = {"estimator": "plug-in, biased upwards by about F/4 (1/n + 1/m) of Tr Σ", "dimensions": width}
-    if min(n) <= width:
-        protocol["notes"] = [
+    notes = []
+    for side in (fake, real):
+        if isinstance(side, Statistics):
+            protocol = side.protocol | protocol
+            notes += [f"frechet_distance: {note}" for note in side.notes]
+    if isinstance(fake, Statistics) != isinstance(real, Statistics):
+        given = "fakes" if isinstance(fake, Statistics) else "reals"
+        notes.append(f"frechet_distance: the error does not contain the sampling of the {given}, given as statistics")
+    n = (_size(fake), _size(real))
+    if min(size or math.inf for size in n) <= width:
+        notes.append(
             f"frechet_distance: {n[0]} fake and {n[1]} real samples for {width} dimensions; a covariance is singular "
             f"and the bias is large, so compare only at these sample sizes (wanted: {10 * width} or more)"
-        ]
-    return protocol
+        )
+    return Estimate(value, se, n, "frechet_distance", protocol | ({"notes": notes} if notes else {}))
 
 
-class _Parts(NamedTuple):
-    """The distance, and the influence of each sample on it (up to a constant)."""
-
-    value: float
-    fake: Tensor
-    real: Tensor
+def _size(side: Tensor | Statistics) -> int:
+    return (side.n or 0) if isinstance(side, Statistics) else len(side)
 
 
-# --- few samples: through the cross-Gram ----------------------------------------------------------------------
+# --- the value ------------------------------------------------------------------------------------------------
 
 
-def _by_samples(fake: Tensor, real: Tensor) -> _Parts:
-    if len(fake) > len(real):
-        value, first, second = _by_samples(real, fake)
-        return _Parts(value, second, first)
-    few_mean, many_mean = fake.mean(0, dtype=torch.float64), real.mean(0, dtype=torch.float64)
-    few, delta = fake.double() - few_mean, few_mean - many_mean
-    spread = len(fake) - 1
-    spectrum, left, many_trace = _cross_gram(few / spread**0.5, real, many_mean)
-    squares = few.square().sum(1)
-    value = _distance(delta.square().sum(), squares.sum() / spread + many_trace, spectrum.sum())
-
-    # x_i = √(n−1) B₁ e_i, hence x_iᵀ A x_i = (n−1) (U s Uᵀ)_ii: no inverse, no second pass over the many.
-    few_influence = 2 * (few @ delta) + squares - spread * (left.square() @ spectrum)
-    carrier, kept = _well_determined((few.T @ left) / spread**0.5, spectrum)
-    return _Parts(value, few_influence, _influence(real, many_mean, -delta, carrier / kept.sqrt()))
+def _distance_of(first: Gaussian, second: Gaussian) -> float:
+    """d² without the vectors of the root, which take three times as long; factors are those of the second."""
+    squares = torch.linalg.eigvalsh(second.pull(first.covariance))
+    if _precise(squares):
+        spectrum = squares.sqrt()
+    else:
+        spectrum = torch.linalg.svdvals(second.factor.T @ first.factor)
+    return _distance(first.mean - second.mean, first.trace + second.trace, spectrum)
 
 
-def _cross_gram(factor: Tensor, many: Tensor, mean: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """s (k,), U (n, k) of B₁ᵀB₂ = U s Vᵀ, and Tr Σ₂, for B₁ᵀ = factor (n, F) and the centred many (m, F)."""
-    scale = (len(many) - 1) ** -0.5
-    trace, reduced = factor.new_zeros(()), factor.new_empty(0, len(factor))
-    for rows in many.split(ROWS):
-        centred = scale * (rows.double() - mean)
-        trace += centred.square().sum()
-        reduced = torch.cat([reduced, centred @ factor.T])
-        if len(reduced) > 2 * len(factor):  # the R of a QR decomposition keeps s and U, whatever m is
-            reduced = torch.linalg.qr(reduced, mode="r").R
-    _, spectrum, right = torch.linalg.svd(reduced, full_matrices=False)
-    return spectrum, right.T, trace
-
-
-# --- many samples: through moments ----------------------------------------------------------------------------
-
-
-def _by_moments(fake: Tensor, real: Tensor) -> _Parts:
-    first, second = Moments.of(fake), Moments.of(real)
-    cov1, cov2 = first.covariance, second.covariance
-    coupling = _couple(cov1, cov2)
-    delta = first.mean - second.mean
-    value = _distance(delta.square().sum(), cov1.trace() + cov2.trace(), coupling.spectrum.sum())
-
-    carrier, spectrum = _well_determined(*coupling)
-    to_fake = carrier / spectrum.sqrt()
-    to_real = cov2 @ to_fake / spectrum  # B₂V = Σ₂B₁U/s
-    return _Parts(value, _influence(fake, first.mean, delta, to_real), _influence(real, second.mean, -delta, to_fake))
-
-
-class _Coupling(NamedTuple):
-    """B₁ᵀB₂ = U s Vᵀ, as B₁U (F, k) and s (k,)."""
-
-    carrier: Tensor
-    spectrum: Tensor
-
-
-def _couple(cov1: Tensor, cov2: Tensor) -> _Coupling:
-    if (lower := _cholesky(cov1)) is not None:
-        squares, u = torch.linalg.eigh(lower.T @ cov2 @ lower)
-        if _precise(squares):
-            return _Coupling(lower @ u, squares.sqrt())
-    factor = _factor(cov1)
-    u, spectrum, _ = torch.linalg.svd(factor.T @ _factor(cov2), full_matrices=False)
-    return _Coupling(factor @ u, spectrum)
-
-
-def _root(cov1: Tensor, cov2: Tensor) -> Tensor:
-    """Tr (Σ₁Σ₂)^½ (): the sum of s, without the vectors, which take three times as long."""
-    if (lower := _cholesky(cov1)) is not None:
-        squares = torch.linalg.eigvalsh(lower.T @ cov2 @ lower)
-        if _precise(squares):
-            return squares.sqrt().sum()
-    return torch.linalg.svdvals(_factor(cov1).T @ _factor(cov2)).sum()
-
-
-def _cholesky(covariance: Tensor) -> Tensor | None:
-    lower, failed = torch.linalg.cholesky_ex(covariance)
-    return None if failed else lower
+def _distance(shift: Tensor, traces: Tensor, spectrum: Tensor) -> float:
+    return max((shift.square().sum() + traces - 2 * spectrum.sum()).item(), 0.0)
 
 
 def _precise(squares: Tensor) -> bool:
     """Whether the sum of roots of eigenvalues (ascending) is exact enough: each is known to ε·max, its root to that
     over twice the root."""
+    if not len(squares):  # all features are constant
+        return True
     if squares[0] <= 0:
         return False
     error = ROUNDING * squares[-1] * 0.5 * squares.rsqrt().sum()
     return bool(error <= ACCEPTED * squares.sqrt().sum())
 
 
-def _factor(covariance: Tensor) -> Tensor:
-    """B (F, r) with B Bᵀ = Σ, where r leaves out the eigenvalues that rounding cannot tell from 0."""
-    eigenvalues, vectors = torch.linalg.eigh(covariance)
-    kept = eigenvalues > len(eigenvalues) * ROUNDING * eigenvalues[-1]
-    return vectors[:, kept] * eigenvalues[kept].sqrt()
+class _Coupling(NamedTuple):
+    """B₁ᵀB₂ = U s Vᵀ, as B₁U (F, k), s (k,) and U (r, k)."""
+
+    carrier: Tensor
+    spectrum: Tensor
+    left: Tensor
+
+
+def _couple(basis: Tensor, pulled: Tensor, exact: Callable[[], tuple[Tensor, Tensor]]) -> _Coupling:
+    """From B₁ and B₁ᵀΣ₂B₁ (its lower half), or from `exact()` = B₁ and B₁ᵀB₂ where roots of eigenvalues lose digits."""
+    squares, left = torch.linalg.eigh(pulled)
+    if _precise(squares):
+        return _Coupling(basis @ left, squares.sqrt(), left)
+    basis, projection = exact()
+    left, spectrum, _ = torch.linalg.svd(projection, full_matrices=False)
+    return _Coupling(basis @ left, spectrum, left)
+
+
+# --- the value, and the influence of each sample --------------------------------------------------------------
+
+
+class Opposite(NamedTuple):
+    """The side that samples are measured against: its own samples, or the law fitted to them, or both."""
+
+    samples: Tensor | None
+    law: Gaussian | None
+
+
+class Parts(NamedTuple):
+    """The distance, and the influence of each sample on it (up to a constant); None where there are no samples."""
+
+    value: float
+    own: Tensor
+    other: Tensor | None
+
+
+def opposite(side: Tensor | Statistics) -> Opposite:
+    """What is at hand of a side."""
+    return Opposite(None, side.gaussian) if isinstance(side, Statistics) else Opposite(side, None)
+
+
+def measured(samples: Tensor, other: Opposite) -> Parts:
+    """d² of samples (n, F) from the other side, best the one with more samples."""
+    return (_by_samples if len(samples) < samples.shape[1] else _by_moments)(samples, other)
+
+
+# --- few samples: through the cross-Gram ----------------------------------------------------------------------
+
+
+def _by_samples(few: Tensor, other: Opposite) -> Parts:
+    mean, spread = few.mean(0, dtype=torch.float64), len(few) - 1
+    centred = few.double() - mean
+    basis = _contrasts(centred).T / spread**0.5
+    law = _Many(other.samples) if other.law is None else _Known(other.law)
+    pulled, trace = law.pulled(basis)
+    coupling = _couple(basis, pulled, lambda: (basis, law.projection(basis)))
+    squares, delta = centred.square().sum(1), mean - law.mean
+    value = _distance(delta, squares.sum() / spread + trace, coupling.spectrum)
+
+    # x_i = √(n−1) B₁ e_i, hence x_iᵀ A x_i = (n−1) (U s Uᵀ)_ii: no inverse, no second pass over the many.
+    quadratic = spread * (_from_contrasts(coupling.left).square() @ coupling.spectrum)
+    of_few = 2 * (centred @ delta) + squares - quadratic
+    if other.samples is None:
+        return Parts(value, of_few, None)
+    carrier, spectrum, _ = _well_determined(coupling)
+    return Parts(value, of_few, _influence(other.samples, law.mean, -delta, carrier / spectrum.sqrt()))
+
+
+def _contrasts(x: Tensor) -> Tensor:
+    """H x (n − 1, F): Helmert's orthonormal contrasts, (Σ_{i≤k} x_i − k x_{k+1}) / √(k(k+1)). HᵀH centres."""
+    k = torch.arange(1, len(x), dtype=x.dtype, device=x.device)[:, None]
+    return (x.cumsum(0)[:-1] - k * x[1:]) / (k * (k + 1)).sqrt()
+
+
+def _from_contrasts(v: Tensor) -> Tensor:
+    """Hᵀ v (n, k)."""
+    k = torch.arange(1, len(v) + 1, dtype=v.dtype, device=v.device)[:, None]
+    weighted, zero = v / (k * (k + 1)).sqrt(), v.new_zeros(1, v.shape[1])
+    return torch.cat([weighted.flip(0).cumsum(0).flip(0), zero]) - torch.cat([zero, k * weighted])
+
+
+class _Known:
+    """A Gaussian on the other side of few samples."""
+
+    def __init__(self, law: Gaussian) -> None:
+        self.law, self.mean = law, law.mean
+
+    def pulled(self, basis: Tensor) -> tuple[Tensor, Tensor]:
+        """B₁ᵀΣ₂B₁ (r, r) and Tr Σ₂."""
+        return basis.T @ (self.law.covariance @ basis), self.law.trace
+
+    def projection(self, basis: Tensor) -> Tensor:
+        """B₁ᵀB₂ (r, r₂)."""
+        return basis.T @ self.law.factor
+
+
+class _Many:
+    """Samples (m, F) on the other side of few: Σ₂ is not made of them, only what the few can see of it."""
+
+    def __init__(self, samples: Tensor) -> None:
+        self.samples = samples
+        self.mean = samples.mean(0, dtype=torch.float64)
+        self._scale = (len(samples) - 1) ** -0.5
+
+    def pulled(self, basis: Tensor) -> tuple[Tensor, Tensor]:
+        """B₁ᵀΣ₂B₁ (r, r), its lower half alone, and Tr Σ₂."""
+        found, trace = basis.new_zeros(basis.shape[1], basis.shape[1]), basis.new_zeros(())
+        for rows in self._centred():
+            trace += torch.linalg.vector_norm(rows).square()
+            seen = rows @ basis
+            add_gram(found, seen)
+        return found.T, trace
+
+    def projection(self, basis: Tensor) -> Tensor:
+        """(r, ≤ 2r) with the singular values and left vectors of B₁ᵀB₂, B₂ the samples."""
+        reduced = basis.new_empty(0, basis.shape[1])
+        for rows in self._centred():
+            reduced = torch.cat([reduced, rows @ basis])
+            if len(reduced) > 2 * basis.shape[1]:  # the R of a QR decomposition keeps both, whatever m is
+                reduced = torch.linalg.qr(reduced, mode="r").R
+        return reduced.T
+
+    def _centred(self) -> Iterator[Tensor]:
+        """By blocks of rows, over √(m − 1)."""
+        for rows in self.samples.split(ROWS):
+            yield (rows.double() - self.mean).mul_(self._scale)
+
+
+# --- many samples: through moments ----------------------------------------------------------------------------
+
+
+def _by_moments(samples: Tensor, other: Opposite) -> Parts:
+    own, known = fitted(samples), other.law or fitted(other.samples)
+    coupling = _couple(known.base, known.pull(own.covariance), lambda: (known.factor, known.factor.T @ own.factor))
+    delta = own.mean - known.mean
+    value = _distance(delta, own.trace + known.trace, coupling.spectrum)
+
+    carrier, spectrum, _ = _well_determined(coupling)
+    to_other = carrier / spectrum.sqrt()
+    influence = _influence(samples, own.mean, delta, to_other)
+    if other.samples is None:
+        return Parts(value, influence, None)
+    to_own = own.covariance @ to_other / spectrum  # B₁V = Σ₁B₂U/s
+    return Parts(value, influence, _influence(other.samples, known.mean, -delta, to_own))
+
+
+def fitted(samples: Tensor) -> Gaussian:
+    """The Gaussian with their mean and covariance."""
+    moments = Moments.of(samples)
+    return Gaussian(moments.mean, moments.covariance)
 
 
 # --- the standard error ---------------------------------------------------------------------------------------
 
 
-def _well_determined(carrier: Tensor, spectrum: Tensor) -> _Coupling:
+def _well_determined(coupling: _Coupling) -> _Coupling:
     """Without the directions whose share in xᵀAx (its mean is Σ s) is below `NEGLIGIBLE` and mostly rounding."""
+    carrier, spectrum, left = coupling
     kept = spectrum > NEGLIGIBLE * spectrum.sum()
-    return _Coupling(carrier[:, kept], spectrum[kept])
+    return _Coupling(carrier[:, kept], spectrum[kept], left[:, kept])
 
 
 def _influence(x: Tensor, mean: Tensor, delta: Tensor, to_other: Tensor) -> Tensor:
     """ψ (n,) of the samples x (n, F) of one side; `delta` is its mean less the other's, A = to_other to_otherᵀ.
 
-    xᵀAx is taken in the precision of the features: an error needs no more.
+    In the precision of the features, as an error needs no more: with y = x − c and e = μ − c, where c is the mean in
+    that precision,
+
+        ψ = 2 (δ − e + A e)·y + |y|² − yᵀAy + constant.
     """
-    parts, narrow = [], to_other.to(x.dtype)
+    centre = mean.to(x.dtype)
+    off = mean - centre.double()
+    slope = 2 * (delta - off + to_other @ (off @ to_other))
+    narrow, line, parts = to_other.to(x.dtype), slope.to(x.dtype), []
     for rows in x.split(ROWS):
-        centred = rows.double() - mean
-        carried = (centred.to(x.dtype) @ narrow).double()
-        parts.append(2 * (centred @ delta) + centred.square().sum(1) - carried.square().sum(1))
+        y = rows - centre
+        own, carried = (torch.linalg.vector_norm(z, dim=1, dtype=torch.float64).square() for z in (y, y @ narrow))
+        parts.append((y @ line).double() + own - carried)
     return torch.cat(parts)

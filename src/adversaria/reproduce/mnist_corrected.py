@@ -26,7 +26,7 @@ from adversaria.assemble import load_data
 from adversaria.correction import calibrate_run
 from adversaria.data import ImageData, Splits, to_uint8
 from adversaria.evaluation import evaluate
-from adversaria.metrics.features import TrainedLeNet, extract, extractor
+from adversaria.metrics import TrainedLeNet, extract, extractor
 from adversaria.model import Model
 from adversaria.randomness import permutation
 from adversaria.recipes import GAN
