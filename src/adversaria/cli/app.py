@@ -8,11 +8,14 @@ from cyclopts import Parameter
 from cyclopts.types import NonNegativeInt, PositiveInt
 
 from adversaria.cli import evaluating
+from adversaria.cli.features import features
 from adversaria.cli.root import AsJson, OfClass, Switch, app, as_text, asked_for, note
 
 if TYPE_CHECKING:
     from adversaria.recipes import Recipe
     from adversaria.training.loop import Watch
+
+app.command(features)
 
 HELP = {"--help", "-h"}
 HELP_OF_RECIPE = """Usage: adversaria train {file} [OPTIONS] [--FIELD VALUE ...]
