@@ -259,7 +259,7 @@ ERRORS = {
     "calibrate nowhere": "no run folder",
     "calibrate nowhere --method isotnic": "did you mean 'isotonic'?",
     "evaluate nowhere": "no run folder",
-    "evaluate nowhere --metrics fib": '"fid"',
+    "evaluate nowhere --metrics fib": "did you mean 'fid'?",
     "report nowhere": "no run folder",
     "recipes digits-dcgna": "did you mean 'digits-dcgan'?",
     "reproduce bilinaer": "did you mean 'bilinear'?",

@@ -86,7 +86,10 @@ def evaluate(
     """
     how = asked_for(method, calibrate, chain_length)
     from adversaria.cli import measuring
+    from adversaria.evaluation.measures import chosen
 
+    if metrics is not None:
+        metrics = chosen(metrics)
     asked = measuring.Protocol(metrics, features, samples, seed, how, quiet, resolution, protocol, device)
     if against is None:
         found: Sequence[Any] = measuring.measure(measuring.run_at(fake), asked, floor=floor)

@@ -181,7 +181,7 @@ def _documented(source: str | Path, path: Path, arrays: list[str], resolution: i
 
 def _arrays_of(path: Path) -> list[str]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             return list(archive.files)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
         raise DataError(f"{path}: expected arrays saved by numpy, without pickled objects: {error}") from error
