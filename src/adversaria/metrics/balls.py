@@ -52,7 +52,8 @@ class Balls:
     @property
     def reach(self) -> Tensor:
         """(n,) in the screen's precision: no radius² is larger, rounding included."""
-        largest = torch.cat([self.squared, self.split.double().flatten(1)], 1).amax(1)
+        least = self.squared.new_full((len(self.cloud), 1), -torch.inf)
+        largest = torch.cat([least, self.squared, self.split.double().flatten(1)], 1).amax(1)
         dtype = self.cloud.screen.low.dtype
         return (largest * (1 + 4 * torch.finfo(torch.float32).eps) + self.cloud.slack).to(dtype)
 
@@ -130,7 +131,6 @@ class _Pairs(NamedTuple):
     low: Tensor  #     (p,) lower bound of d²
     balls: slice
     samples: slice
-
 
     @property
     def size(self) -> int:

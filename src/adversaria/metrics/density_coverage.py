@@ -75,9 +75,7 @@ def density_coverage(fake: Features, real: Features, k: int = 5) -> DensityCover
     return _density_coverage(hits(of_fake, of_real)[1], of_fake, of_real, k)
 
 
-def neighbour_measures(
-    fake: Features, real: Features, k_precision: int = 3, k_density: int = 5
-) -> NeighbourMeasures:
+def neighbour_measures(fake: Features, real: Features, k_precision: int = 3, k_density: int = 5) -> NeighbourMeasures:
     """Precision, recall, density and coverage from one pass over the distances between the sides.
 
     Arguments:

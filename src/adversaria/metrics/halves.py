@@ -62,7 +62,7 @@ def radii_in_halves(neighbours: Neighbours, first: Tensor, ks: Sequence[int]) ->
     kept = neighbours.squared.shape[1]
     for start in range(0, n, ROWS):
         rows = slice(start, start + ROWS)
-        fellows = (first[neighbours.index[rows]] == first[rows, None, :]).cumsum(1, dtype=torch.int32)
+        fellows = (first[neighbours.indices[rows]] == first[rows, None, :]).cumsum(1, dtype=torch.int32)
         for place, k in enumerate(ks):
             position = (fellows < k).sum(1).clamp(max=kept - 1)
             radii[rows, place] = neighbours.squared[rows].gather(1, position).float()

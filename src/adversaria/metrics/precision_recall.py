@@ -91,7 +91,7 @@ def protocol_of(n: tuple[int, int], side: Balls, k: int, name: str) -> Protocol:
     }
     if min(n) < WANTED:
         protocol["notes"] = [
-            f"{name}: {n[0]} fake and {n[1]} real samples; it depends on the sample sizes, the more the fewer they are, "
+            f"{name}: {n[0]} fake and {n[1]} real samples; it depends on the sample sizes, "
             f"so compare only at these (wanted: {WANTED} or more on each side)"
         ]
     return protocol
