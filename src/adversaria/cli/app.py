@@ -9,10 +9,13 @@ from cyclopts.types import NonNegativeInt, PositiveInt
 
 from adversaria.cli import evaluating
 from adversaria.cli.root import AsJson, OfClass, Switch, app, as_text, asked_for, note
+from adversaria.cli.weights import weights
 
 if TYPE_CHECKING:
     from adversaria.recipes import Recipe
     from adversaria.training.loop import Watch
+
+app.command(weights)
 
 HELP = {"--help", "-h"}
 HELP_OF_RECIPE = """Usage: adversaria train {file} [OPTIONS] [--FIELD VALUE ...]

@@ -20,7 +20,7 @@ from adversaria.metrics.density_coverage import (
 from adversaria.metrics.estimate import Estimate
 from adversaria.metrics.extractor import Classifier, Custom, Extractor, Pixels, notes_of, protocol_of
 from adversaria.metrics.extrapolated import frechet_distance_extrapolated
-from adversaria.metrics.features import Custom, Extractor, Pixels, TrainedLeNet, extract, extractor, save_lenet, stream
+from adversaria.metrics.features import extract, extractor, stream
 from adversaria.metrics.frechet import frechet_distance, frechet_distance_of_gaussians, frechet_distance_of_moments
 from adversaria.metrics.inception import Inception, InceptionSpatial, InceptionStage
 from adversaria.metrics.inception_network import InceptionV3
