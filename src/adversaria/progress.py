@@ -35,7 +35,7 @@ class Silent:
 
 
 class Progress:
-    """Shows step, speed and time left on standard error: a bar if it is a terminal, else a line every ten seconds.
+    """Shows step, speed, last scores and time left on standard error: a bar on a terminal, else a line now and then.
 
     Arguments:
         title: of what.
@@ -48,6 +48,7 @@ class Progress:
         self._began: tuple[float, int] | None = None
         self._said = 0.0
         self._bar: Any = None
+        self._scores = ""
 
     def __enter__(self) -> "Progress":
         if sys.stderr.isatty():
@@ -64,7 +65,9 @@ class Progress:
 
     def __call__(self, step: int, steps: int, line: dict[str, Any]) -> None:
         """Show that `step` of `steps` is done; `line` is what the journal has just written."""
-        speed = f"{line['images_per_second']:,.0f} {self._unit}/s"
+        if "scores" in line:
+            self._scores = "".join(f", {name} {score['value']:.4g}" for name, score in line["scores"].items())
+        speed = f"{line['images_per_second']:,.0f} {self._unit}/s{self._scores}"
         if self._bar is not None:
             self._bar.update(self._task, completed=step, total=steps, speed=speed)
             return

@@ -154,7 +154,7 @@ def resume(
     return outcome(found, as_json=as_json)
 
 
-@app.command(sort_key=10)
+@app.command(sort_key=11)
 def recipes(name: str | None = None, /, *, as_json: AsJson = False) -> str:
     """List the recipes that come with the package, or show one in full.
 
@@ -192,6 +192,7 @@ def sample(
     method: str | None = None,
     chain_length: str | None = None,
     calibrate: str | None = None,
+    best: Switch = False,
     overwrite: Switch = False,
     quiet: Switch = False,
     as_json: AsJson = False,
@@ -213,6 +214,7 @@ def sample(
             auto (mh alone); as published if not given: 640, 1000 for langevin, 25 for flow.
         calibrate: How the critic is calibrated: identity, temperature, platt, beta, isotonic. If not given isotonic, or
             platt for langevin, latent-mh and flow, which need a gradient.
+        best: Take a run's best checkpoint instead of its last, if it was trained with --evaluation.best.
         overwrite: Replace the file at --out.
         quiet: Show no progress.
         as_json: Print what was written as JSON.
@@ -220,9 +222,10 @@ def sample(
     from adversaria.cli import samples
     from adversaria.cli.places import new_file, new_folder
     from adversaria.model import load
+    from adversaria.runs import Run
 
     how = asked_for(method, calibrate, chain_length)
-    loaded = load(model)
+    loaded = Run(model).model(best=True) if best else load(model)
     kind = format or (samples.format_of(out) if out else "png")
     y = None if of_class is None else samples.class_index(loaded, of_class)
     if out is None:
@@ -297,7 +300,7 @@ def report(run: Path, /, *, seed: NonNegativeInt = 0, as_json: AsJson = False) -
 # --- from beginning to end -------------------------------------------------------------------------------------
 
 
-@app.command(sort_key=11)
+@app.command(sort_key=12)
 def demo(*, out: Path | None = None, steps: PositiveInt | None = None, as_json: AsJson = False) -> str:
     """Train on the digits that come with the package, sample, measure, and write the report: two minutes at most.
 
@@ -317,7 +320,7 @@ def demo(*, out: Path | None = None, steps: PositiveInt | None = None, as_json: 
     return as_text(shown.to_json()) if as_json else str(shown)
 
 
-@app.command(sort_key=12)
+@app.command(sort_key=13)
 def reproduce(
     study: str | None = None,
     /,

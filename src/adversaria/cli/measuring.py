@@ -8,6 +8,7 @@ the floor has: no more than there are to train on.
 import datetime
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -78,6 +79,8 @@ class Protocol(NamedTuple):
     """A protocol by name."""
     device: str | None = None
     """Where features are computed; auto: on an accelerator, if there is one."""
+    best: bool = False
+    """Of a run, the best checkpoint instead of the last."""
 
     def through(self, *places: str) -> dict[str, Any]:
         """How features are made, for `evaluate`; unless it was said, by the recipe of a run among these places."""
@@ -99,23 +102,37 @@ def run_at(place: str) -> Run:
 
 
 def measure(run: Run, protocol: Protocol, *, floor: bool) -> list[Measurement]:
-    """Measure the model of a run's last checkpoint, and the floor if asked; each is recorded in the run.
+    """Measure the model of a run's last or best checkpoint, and the floor if asked; each is recorded in the run.
 
     Raises:
-        RunError: fewer than two images were held out, or the run has no checkpoint.
+        RunError: fewer than two images were held out, or the run has no checkpoint, or none that is kept as the best.
         ModelError: the run is no GAN's.
         MetricError: a metric or extractor that is unknown, or does not fit the samples.
         SamplingError: the model cannot be corrected as asked.
     """
-    model, source = run.model(), run.data()
+    model, source = run.model(best=protocol.best), run.data()
     if isinstance(source, Splits):
         measurements = list(_images(model, source, run, protocol, floor=floor))
     else:
         assert source is not None  # noqa: S101 (a GAN has data)
         measurements = list(_points(model, source, run, protocol, floor=floor))
+    if protocol.best:
+        measurements = [_chosen(measurement, run) for measurement in measurements]
     for measurement in measurements:
         run.record_evaluation(measurement.to_json())
     return measurements
+
+
+def _chosen(measurement: Measurement, run: Run) -> Measurement:
+    """With a note on the score by which the checkpoint was chosen, unless that is of real samples."""
+    by = _evaluation(run).best or ""
+    tried = [line for line in run.measured() if line["of"] == MODEL and "scores" in line]
+    if measurement.of == REAL or by not in measurement.scores or len(tried) < 2:
+        return measurement
+    estimate = measurement.scores[by]
+    note = f"this checkpoint was chosen as the best of {len(tried)} by {by}, which flatters it somewhat"
+    marked = replace(estimate, protocol=estimate.protocol | {"notes": [*estimate.notes, note]})
+    return measurement._replace(scores=Scores({**measurement.scores, by: marked}))
 
 
 def _images(model: Model, splits: Splits, run: Run, protocol: Protocol, *, floor: bool) -> Iterator[Measurement]:
@@ -135,7 +152,7 @@ def _images(model: Model, splits: Splits, run: Run, protocol: Protocol, *, floor
         return evaluate(
             images,
             against=splits.held_out,
-            metrics=protocol.metrics or METRICS,
+            metrics=protocol.metrics or wanted.metrics or METRICS,
             **through,
             seed=protocol.seed,
             samples=samples,
@@ -228,12 +245,14 @@ def measure_against(fake: str, against: str, protocol: Protocol) -> Against:
     diagnostics = None
     opened: Any = _opened(fake, protocol)
     real = _opened(against, protocol)
+    if protocol.best:
+        opened = run_at(fake).model(best=True)
     if protocol.correction is not None:
         count = protocol.samples or real.count
         if count is None:
             raise MetricError(f"{against} does not say how many samples it has; say how many with --samples")
         run = run_at(fake)
-        opened, diagnostics = _made(run.model(), run, protocol, count)
+        opened, diagnostics = _made(run.model(best=protocol.best), run, protocol, count)
     with Meter(protocol.quiet) as meter:
         scores = evaluate(
             opened,
