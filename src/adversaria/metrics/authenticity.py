@@ -107,12 +107,12 @@ def authenticity(fake: Features, real: Features) -> Estimate:
 
 def _authentic_in_halves(to_real: Neighbours, within: Neighbours, of_fake: Tensor, of_real: Tensor) -> Tensor:
     """(n, SPLITS): whether each fake is authentic among the reals of its own half."""
-    radii = radii_in_halves(within, of_real, [1])[:, 0]
+    radii = radii_in_halves(within, of_real, [1], torch.float64)[:, 0]
     found, kept = torch.empty_like(of_fake), to_real.indices.shape[1]
     for start in range(0, len(found), ROWS):
         rows = slice(start, start + ROWS)
         fellows = (of_real[to_real.indices[rows]] == of_fake[rows, None, :]).cumsum(1, dtype=torch.int32)
         position = (fellows < 1).sum(1).clamp(max=kept - 1)
         nearest, distance = to_real.indices[rows].gather(1, position), to_real.squared[rows].gather(1, position)
-        found[rows] = distance.float() > radii.gather(0, nearest)
+        found[rows] = distance > radii.gather(0, nearest)
     return found

@@ -8,7 +8,8 @@ at most γ |x||y|, γ = F ε/(1 − F ε), ε = 2⁻²⁴. With the rounding of 
 
     |d²_float32 − d²| ≤ b_x + b_y,      b_x = (F + 16) ε' |x|² + 8 F tiny,      ε' = 2⁻²³,
 
-so that every block is known to bounds which are one number for each row and one for each column.
+so that every block is known to bounds which are one number for each row and one for each column. Features that come in
+float64 are screened in float64.
 
 **Deciding.** What the bounds leave open is decided by Σ (x_f − y_f)² in float64 of the features as they came: for
 the k nearest, some candidates more than k are kept for each sample, and a row is *certain* if the last one kept is
@@ -74,6 +75,11 @@ class Cloud:
     def __len__(self) -> int:
         return len(self.values)
 
+    @property
+    def blur(self) -> Tensor:
+        """(n,) float64: what rounding of the screen does as a rule, which is the root of what it can do."""
+        return self.screen.band / math.sqrt(self.values.shape[1] + 16)
+
     def part(self, which: Tensor) -> "Cloud":
         """Some of the samples (bool or indices), in the same units."""
         screen = Screen(*(part[which] for part in self.screen))
@@ -87,19 +93,20 @@ class Cloud:
 
 
 def clouds(fake: Tensor, real: Tensor) -> tuple[Cloud, Cloud]:
-    """Both samples about their common centre, in one unit; each is copied once, in float32."""
+    """Both samples about their common centre, in one unit; each is copied once, in the precision it came in."""
     centre = (fake.mean(0, dtype=torch.float64) + real.mean(0, dtype=torch.float64)) / 2
     largest = max(
         (rows.double() - centre).square().sum(1).max().item() for x in (fake, real) for rows in x.split(_few(x))
     )
     unit = 2.0 ** math.ceil(math.log2(largest) / 2) if largest > 0 else 1.0
-    first, second = (_cloud(x, centre, unit) for x in (fake, real))
+    dtype = torch.promote_types(fake.dtype, real.dtype)
+    if torch.get_float32_matmul_precision() != "highest":  # float32 products of fewer bits would break the bound
+        dtype = torch.float64
+    first, second = (_cloud(x, centre, unit, dtype) for x in (fake, real))
     return first, second
 
 
-def _cloud(x: Tensor, centre: Tensor, unit: float) -> Cloud:
-    # Where the user lets float32 products be rounded to fewer bits, the bound would not hold.
-    dtype = torch.float32 if torch.get_float32_matmul_precision() == "highest" else torch.float64
+def _cloud(x: Tensor, centre: Tensor, unit: float, dtype: torch.dtype) -> Cloud:
     values = torch.empty(x.shape, dtype=dtype, device=x.device)
     for made, rows in zip(values.split(_few(x)), x.split(_few(x)), strict=True):
         made[:] = (rows.double() - centre) / unit
