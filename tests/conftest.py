@@ -1,8 +1,10 @@
 """What all tests share: a cache of their own, one thread each, and small recipes."""
 
 import atexit
+import importlib.util
 import os
 import shutil
+import sys
 import tempfile
 
 import pytest
@@ -74,6 +76,61 @@ def tiny():
         return recipes.parse(TINY[name] | changes)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def torch_fidelity():
+    """The package, without torchvision: it imports that first of all, and what we compare with does not need it."""
+    from types import ModuleType
+    from unittest.mock import MagicMock
+
+    from torch.utils.data import Dataset
+
+    if importlib.util.find_spec("torch_fidelity") is None:
+        pytest.skip("torch-fidelity is not installed; get it: pip install --no-deps torch-fidelity")
+    stubs = {f"torchvision{part}": MagicMock() for part in ("", ".transforms", ".transforms.functional", ".models")}
+    sets = ModuleType("torchvision.datasets")
+    sets.CIFAR10 = sets.CIFAR100 = sets.STL10 = Dataset
+    with pytest.MonkeyPatch.context() as patch:
+        for name, stub in {**stubs, "torchvision.datasets": sets}.items():
+            patch.setitem(sys.modules, name, stub)
+        import torch_fidelity.feature_extractor_inceptionv3
+    return torch_fidelity
+
+
+@pytest.fixture(scope="session")
+def inception_file(torch_fidelity, tmp_path_factory):
+    """A file like that of the published Inception, of random weights by which activations keep their size."""
+    import torch
+    from torch import nn
+
+    class Empty(torch_fidelity.feature_extractor_inceptionv3.FeatureExtractorInceptionV3):
+        def load_state_dict(self, state):
+            pass
+
+    g = torch.Generator().manual_seed(0)
+    with pytest.MonkeyPatch.context() as patch, torch.random.fork_rng():
+        patch.setattr(torch_fidelity.feature_extractor_inceptionv3, "load_state_dict_from_url", lambda *_, **__: {})
+        network = Empty("inception-v3-compat", ["2048"])
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=g)
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1, generator=g)
+            module.running_var.uniform_(0.5, 1.5, generator=g)
+            nn.init.uniform_(module.weight, 0.5, 1.5, generator=g)
+            nn.init.normal_(module.bias, 0, 0.1, generator=g)
+    path = tmp_path_factory.mktemp("inception") / "weights-inception-2015-12-05-6726825d.pth"
+    torch.save(network.state_dict(), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def inception_network(inception_file):
+    """Our Inception with those weights."""
+    from adversaria.metrics import Inception
+
+    return Inception.load(inception_file).network
 
 
 @pytest.fixture

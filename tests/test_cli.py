@@ -25,6 +25,8 @@ from adversaria.cli.places import named_after, new_file, new_folder, next_free, 
 from adversaria.errors import NonFiniteError, RunError
 
 COMMANDS = [name for name in app if not name.startswith("-")]
+INNER = [(name, inner) for name in COMMANDS for inner in app[name] if not inner.startswith("-")]
+WORDS = [(name,) for name in COMMANDS if name not in dict(INNER)] + INNER
 PUBLISHED = [make().name for make in recipes.PUBLISHED]
 TINY = ["--compilation", "never", "--generator.width", "4", "--critic.width", "4", "--quiet"]
 
@@ -78,12 +80,15 @@ def picture(path):
 # --- help ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_help_documents_every_option(name, cli):
-    code, out, _ = cli(name, "--help")
+@pytest.mark.parametrize("words", WORDS, ids=" ".join)
+def test_help_documents_every_option(words, cli):
+    code, out, _ = cli(*words, "--help")
     text = " ".join(out.replace("│", " ").split())
     assert code == 0
-    for argument in app[name].assemble_argument_collection(parse_docstring=True):
+    named = app
+    for word in words:
+        named = named[word]
+    for argument in named.assemble_argument_collection(parse_docstring=True):
         if argument.name == "FIELDS":
             assert "--FIELD VALUE" in text
             continue
@@ -259,7 +264,7 @@ ERRORS = {
     "calibrate nowhere": "no run folder",
     "calibrate nowhere --method isotnic": "did you mean 'isotonic'?",
     "evaluate nowhere": "no run folder",
-    "evaluate nowhere --metrics fib": '"fid"',
+    "evaluate nowhere --metrics fib": "did you mean 'fid'?",
     "report nowhere": "no run folder",
     "recipes digits-dcgna": "did you mean 'digits-dcgan'?",
     "reproduce bilinaer": "did you mean 'bilinear'?",

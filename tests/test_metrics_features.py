@@ -1,17 +1,34 @@
 """Laws of feature extraction: one protocol for all images, no silent conversion, weights that are what they claim."""
 
+import gc
 import hashlib
 import json
 import os
 import pickle
+import weakref
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
 
 from adversaria.errors import MetricError, RecipeError
-from adversaria.metrics import Custom, Extractor, LeNet, Pixels, TrainedLeNet, extract, extractor, save_lenet
+from adversaria.metrics import (
+    Classifier,
+    Custom,
+    Extractor,
+    LeNet,
+    Pixels,
+    TrainedLeNet,
+    extract,
+    extractor,
+    notes_of,
+    protocol_of,
+    save_lenet,
+    stream,
+)
+from adversaria.metrics.features import names
 from adversaria.metrics.trained_lenet import WEIGHTS
 
 SHAPES = [(1, 8, 8), (3, 32, 32), (1, 28, 12), (1, 9, 11), (3, 30, 17)]
@@ -131,6 +148,117 @@ def test_features_do_not_depend_on_the_batch(through):
         torch.testing.assert_close(extract(through, x, batch_size=batch_size), reference, rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(extract(through, x.flip(0)).flip(0), reference, rtol=1e-5, atol=1e-6)
     assert not reference.requires_grad
+
+
+@pytest.mark.parametrize("through", every_extractor(), ids=lambda e: e.name)
+def test_batches_that_come_one_after_the_other_are_the_same_images(through):
+    x = images(11)
+    reference = extract(through, x)
+    for batches in (list(x.split(4)), (batch for batch in x.split([1, 7, 3])), x.numpy(), [x.numpy()[:5], x[5:]]):
+        torch.testing.assert_close(extract(through, batches, batch_size=3), reference, rtol=1e-5, atol=1e-6)
+
+
+def test_a_stream_keeps_neither_images_nor_features():
+    alive, most = weakref.WeakSet(), []
+
+    def batches():
+        for seed in range(20):
+            batch = images(4, seed=seed)
+            alive.add(batch)
+            yield batch
+            most.append(len(alive))
+            del batch
+
+    def features(batch):
+        found = batch.flatten(1)
+        alive.add(found)
+        return found
+
+    count = 0
+    for found in stream(Custom(features), batches(), batch_size=2):
+        count += len(found)
+        del found
+    assert count == 80
+    gc.collect()
+    assert max(most[1:]) <= 4  # of 60 tensors
+    assert len(alive) <= 1
+
+
+def test_arrays_mapped_from_files_are_read_a_batch_at_a_time(tmp_path):
+    x = images(9).numpy()
+    np.save(tmp_path / "x.npy", x)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    assert torch.equal(extract(Pixels(), mapped, batch_size=2), extract(Pixels(), images(9)))
+
+
+def test_a_watcher_is_told_how_far_it_is():
+    seen = []
+    extract(Pixels(), images(10), batch_size=4, watch=lambda *said: seen.append(said))
+    assert [(done, total) for done, total, _ in seen] == [(4, 10), (8, 10), (10, 10)]
+    assert all(speed > 0 for *_, speed in seen)
+    seen.clear()
+    extract(Pixels(), iter(images(10).split(5)), watch=lambda *said: seen.append(said))
+    assert [(done, total) for done, total, _ in seen] == [(5, None), (10, None)]
+
+
+def test_extractors_advise_how_many_images_at_a_time():
+    sizes = []
+
+    class Careful(Custom):
+        batch_size = 3
+
+    extract(Careful(lambda x: (sizes.append(len(x)), x.flatten(1))[1]), images(7))
+    extract(Careful(lambda x: (sizes.append(len(x)), x.flatten(1))[1]), images(7), batch_size=5)
+    assert sizes == [3, 3, 1, 5, 2]
+
+
+def test_errors_name_images_of_a_stream_by_their_index():
+    x = torch.zeros(6, 1, 8, 8)
+    x[4] = 3
+    with pytest.raises(MetricError, match="image 4 lies in"):
+        extract(Pixels(), x.split(4), batch_size=3)
+    with pytest.raises(MetricError, match="at least 1, got none"):
+        extract(Pixels(), [])
+    with pytest.raises(MetricError, match=r"shape \(n, C, H, W\) with n ≥ 1, got \(0, 1, 8, 8\)"):
+        extract(Pixels(), [x[:0]])
+    with pytest.raises(MetricError, match="batch_size must be at least 1"):
+        extract(Pixels(), x, batch_size=0)
+    with pytest.raises(MetricError, match="uint8, or float in .*, got uint16"):
+        extract(Pixels(), np.zeros((2, 1, 8, 8), np.uint16))
+
+
+def test_logits_are_those_of_the_classifier():
+    network = lenet()
+    through = TrainedLeNet(network, "lenet-test")
+    assert isinstance(through, Classifier)
+    assert not isinstance(Pixels(), Classifier)
+    with torch.no_grad():
+        expected = network(images().float() / 127.5 - 1)
+        torch.testing.assert_close(through.logits(extract(through, images())), expected)
+
+
+def test_what_an_extractor_says_travels_with_its_identity():
+    through = TrainedLeNet(lenet(), "lenet-test")
+    assert protocol_of(through) == {"features": "lenet-test", "features_sha256": through.fingerprint}
+    assert notes_of(through, (1, 8, 8)) == []
+
+
+def test_features_are_computed_where_it_is_asked():
+    through = extractor("lenet-digits", device="cpu")
+    assert extract(through, images()).device.type == "cpu"
+    network = Noisy()
+    assert extractor(network, device="meta").network is network
+    assert next(network.parameters()).device.type == "meta"
+
+
+def test_every_name_is_known():
+    assert {"pixels", "lenet-digits", "lenet-mnist", "random-projection", "vgg16"} < set(names())
+    assert {f"inception{layer}" for layer in ("", "-64", "-192", "-768", "-spatial")} < set(names())
+    assert {f"dinov2-{size}" for size in "sblg"} < set(names())
+    assert {f"clip-{size}" for size in ("b32", "b16", "l14", "l14-336")} < set(names())
+    for wrong, right in (("dinov2-xl", "dinov2-"), ("incepton", "inception"), ("clip-l14-337", "clip-l14-336")):
+        with pytest.raises(MetricError, match=f"unknown features '{wrong}'.*did you mean '{right}"):
+            extractor(wrong)
 
 
 def test_modules_are_left_as_they_were():

@@ -10,12 +10,14 @@ from cyclopts.types import NonNegativeInt, PositiveInt
 from adversaria.cli import evaluating
 from adversaria.cli.features import features
 from adversaria.cli.root import AsJson, OfClass, Switch, app, as_text, asked_for, note
+from adversaria.cli.weights import weights
 
 if TYPE_CHECKING:
     from adversaria.recipes import Recipe
     from adversaria.training.loop import Watch
 
 app.command(features)
+app.command(weights)
 
 HELP = {"--help", "-h"}
 HELP_OF_RECIPE = """Usage: adversaria train {file} [OPTIONS] [--FIELD VALUE ...]
@@ -154,7 +156,7 @@ def resume(
     return outcome(found, as_json=as_json)
 
 
-@app.command(sort_key=10)
+@app.command(sort_key=11)
 def recipes(name: str | None = None, /, *, as_json: AsJson = False) -> str:
     """List the recipes that come with the package, or show one in full.
 
@@ -300,7 +302,7 @@ def report(run: Path, /, *, seed: NonNegativeInt = 0, as_json: AsJson = False) -
 # --- from beginning to end -------------------------------------------------------------------------------------
 
 
-@app.command(sort_key=11)
+@app.command(sort_key=12)
 def demo(*, out: Path | None = None, steps: PositiveInt | None = None, as_json: AsJson = False) -> str:
     """Train on the digits that come with the package, sample, measure, and write the report: two minutes at most.
 
@@ -320,7 +322,7 @@ def demo(*, out: Path | None = None, steps: PositiveInt | None = None, as_json: 
     return as_text(shown.to_json()) if as_json else str(shown)
 
 
-@app.command(sort_key=12)
+@app.command(sort_key=13)
 def reproduce(
     study: str | None = None,
     /,

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 from cyclopts.types import NonNegativeInt, PositiveInt
 
 from adversaria.cli.root import AsJson, Switch, app, as_text, asked_for
@@ -88,7 +88,10 @@ def evaluate(
     """
     how = asked_for(method, calibrate, chain_length)
     from adversaria.cli import measuring
+    from adversaria.evaluation.measures import chosen
 
+    if metrics is not None:
+        metrics = chosen(metrics)
     asked = measuring.Protocol(metrics, features, samples, seed, how, quiet, resolution, protocol, device, best)
     if against is None:
         found: Sequence[Any] = measuring.measure(measuring.run_at(fake), asked, floor=floor)
@@ -194,30 +197,42 @@ def stats(
     return f"{target}: {what} ({facts['features']}) of {facts['n']:,} samples of {data}"
 
 
-@app.command(sort_key=7)
-def cache(
-    action: Literal["list", "clear"] = "list",
-    /,
-    *,
-    kind: str | None = None,
-    as_json: AsJson = False,
-) -> str:
-    """List or clear what is kept on disk: decoded images, and features that took long to make.
+cache = App(
+    name="cache",
+    help="List or clear what is kept on disk: decoded images, and features that took long to make.",
+    sort_key=7,
+)
+app.command(cache)
 
-    Everything in it is made again when it is needed.
+
+@cache.command(name="list", sort_key=1)
+def show_cache(*, kind: str | None = None, as_json: AsJson = False) -> str:
+    """List what the cache holds.
 
     Arguments:
-        action: list, or clear.
         kind: decoded or features; both if not given.
         as_json: Print JSON.
     """
     from adversaria.cli.tables import entries_table
-    from adversaria.evaluation.cache import clear, entries
+    from adversaria.evaluation.cache import entries
 
-    found = entries(kind) if action == "list" else clear(kind)
-    if as_json:
-        return as_text([entry.to_json() for entry in found])
-    return entries_table(found, cleared=action == "clear")
+    found = entries(kind)
+    return as_text([entry.to_json() for entry in found]) if as_json else entries_table(found, cleared=False)
+
+
+@cache.command(name="clear", sort_key=2)
+def clear_cache(*, kind: str | None = None, as_json: AsJson = False) -> str:
+    """Delete what the cache holds. All of it is made again when it is needed.
+
+    Arguments:
+        kind: decoded or features; both if not given.
+        as_json: Print what was deleted as JSON.
+    """
+    from adversaria.cli.tables import entries_table
+    from adversaria.evaluation.cache import clear
+
+    found = clear(kind)
+    return as_text([entry.to_json() for entry in found]) if as_json else entries_table(found, cleared=True)
 
 
 def _told(found: Sequence[Any], facts: Any, out: Path | None, as_json: bool) -> str:

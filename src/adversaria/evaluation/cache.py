@@ -153,6 +153,6 @@ def _about(kind: str, path: Path) -> str:
             shapes = [np.load(file, mmap_mode="r").shape for file in sorted(path.glob("*.images.npy"))]
             return f"{sum(shape[0] for shape in shapes):,} images of {'×'.join(map(str, shapes[0][1:]))}"
         count, width = meta["shape"]
-        return f"{count:,} × {width:,} features of {meta['about']}"
+        return f"{count:,} × {width:,} features: {meta['about']}"
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return "damaged"

@@ -55,7 +55,7 @@ class Features:
             MetricError: the file is missing or damaged, or has no such array.
         """
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
                 record = json.loads(str(archive["protocol"])) if "protocol" in archive.files else {}
                 return cls(archive["features"], record, str(path))
         except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile) as error:

@@ -28,7 +28,9 @@ from adversaria.metrics import (
 from adversaria.metrics.authenticity import authenticity
 from adversaria.metrics.bins import EXPECTED, different_bins
 from adversaria.metrics.density_coverage import neighbour_measures
+from adversaria.metrics.path_length import perceptual_path_length
 from adversaria.metrics.realism import realism
+from adversaria.metrics.vendi import vendi_score
 
 BINS = 100
 """Of ndb."""
@@ -127,6 +129,22 @@ def _binned(pair: Pair) -> Sequence[Estimate]:
     return [different_bins(pair.fakes, pair.reals, bins=bins, seed=pair.seed)]
 
 
+def _path_length(pair: Pair) -> Sequence[Estimate]:
+    model = getattr(pair.fake, "model", None)
+    if model is None or pair.way is None:
+        raise MetricError("ppl walks between latents, so it needs a model (a run, or what load gives), not its samples")
+    return [
+        perceptual_path_length(
+            model.decode,
+            lambda n, generator: model.prior.sample(n, generator=generator),
+            pair.way.through,
+            interpolate=model.prior.interpolate,
+            samples=pair.fake.count or 2,
+            seed=pair.seed,
+        )
+    ]
+
+
 PRDC = ("precision", "recall", "density", "coverage")
 
 MEASURES = (
@@ -137,6 +155,8 @@ MEASURES = (
     Measure(("realism",), lambda pair: [realism(pair.fakes, pair.reals, pair.ks[0])], "neighbours"),
     Measure(("authenticity",), lambda pair: [authenticity(pair.fakes, pair.reals)]),
     Measure(("ndb",), _binned),
+    Measure(("vendi",), lambda pair: [vendi_score(pair.fakes)]),
+    Measure(("ppl",), _path_length),
     Measure(("cmmd",), lambda pair: [cmmd(pair.fakes, pair.reals)]),
     Measure(("c2st",), _told_apart),
     Measure(("fid-infinity",), lambda pair: [frechet_distance_extrapolated(pair.fakes, pair.real_law, seed=pair.seed)]),
@@ -145,7 +165,22 @@ MEASURES = (
 )
 """In the order in which they are made: fid last, so that it uses the features that others needed."""
 
-METRICS = ("fid", "fid-infinity", "sfid", "kid", "is", *PRDC, "mind", "cmmd", "c2st", "ndb", "authenticity", "realism")
+METRICS = (
+    "fid",
+    "fid-infinity",
+    "sfid",
+    "kid",
+    "is",
+    *PRDC,
+    "mind",
+    "cmmd",
+    "c2st",
+    "ndb",
+    "vendi",
+    "authenticity",
+    "realism",
+    "ppl",
+)
 """By the names that people use, though the features need not be Inception's: which they are is in the protocol."""
 
 GROUPS: Mapping[str, tuple[str, ...]] = {"prdc": PRDC}

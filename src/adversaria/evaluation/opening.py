@@ -102,7 +102,13 @@ def _(source: Samples, name: str, resolution: int | None = None) -> Side:
 
 @side.register
 def _(source: Model, name: str, resolution: int | None = None) -> Side:
-    return Generated(partial(_decoded, source), name, _image_shape(source, name))
+    return _generated(source, name, name)
+
+
+def _generated(model: Model, name: str, role: str) -> Generated:
+    """A conditional model has no latents alone."""
+    latent = None if model.recipe.conditional else model
+    return Generated(partial(_decoded, model), name, _image_shape(model, role), model=latent)
 
 
 @side.register
@@ -160,7 +166,7 @@ def _(source: Any, name: str, resolution: int | None = None) -> Side:
     path = Path(source).expanduser()
     if any((path / file).exists() for file in ("recipe.json", "config.json", "state.json")):
         model = load_model(path)
-        return Generated(partial(_decoded, model), str(source), _image_shape(model, name))
+        return _generated(model, str(source), name)
     if path.suffix.lower() == ".npz" and path.is_file():
         arrays = _arrays_of(path)
         if "features" in arrays:
@@ -181,7 +187,7 @@ def _documented(source: str | Path, path: Path, arrays: list[str], resolution: i
 
 def _arrays_of(path: Path) -> list[str]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             return list(archive.files)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
         raise DataError(f"{path}: expected arrays saved by numpy, without pickled objects: {error}") from error

@@ -207,6 +207,8 @@ class Generated(Streamed):
         name: for people.
         expected: (C, H, W), if that is known.
         wanted: n; None: not decided yet.
+        seed: of the samples.
+        model: what draws, if it has latents: prior and decode(z).
     """
 
     draw: Callable[[int, int], Iterator[Tensor]]
@@ -214,6 +216,7 @@ class Generated(Streamed):
     expected: tuple[int, ...] | None = None
     wanted: int | None = None
     seed: int = 0
+    model: Any = None
 
     @property
     def count(self) -> int | None:

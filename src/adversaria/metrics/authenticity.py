@@ -36,9 +36,9 @@ CAVEAT = "authenticity: no measure finds memorisation reliably; compare with hel
 class NearestReal(NamedTuple):
     """The real samples nearest to each fake, in ascending order of distance."""
 
-    index: Tensor
+    indices: Tensor
     """(n, k) int64, rows of `real`."""
-    distance: Tensor
+    distances: Tensor
     """(n, k) float64, |fake − real| in the units of the features; exactly 0 for a copy."""
 
 
@@ -56,14 +56,14 @@ def nearest_real(fake: Features, real: Features, k: int = 1) -> NearestReal:
         MetricError: shapes that do not fit, NaN or infinities, k < 1 or more than there are reals.
 
     >>> found = nearest_real(torch.tensor([[0.0], [2.4]]), torch.tensor([[1.0], [2.0], [5.0]]), k=2)
-    >>> found.index.tolist()
+    >>> found.indices.tolist()
     [[0, 1], [1, 0]]
     """
     fake, real = pair(fake, real)
     checked_k(k, len(real) + 1, "real")
     x, y = clouds(fake, real)
     found = nearest_across(x, y, range(1, k + 1))
-    return NearestReal(found.index[:, :k], found.squared[:, :k].sqrt() * x.unit)
+    return NearestReal(found.indices[:, :k], found.squared[:, :k].sqrt() * x.unit)
 
 
 def authenticity(fake: Features, real: Features) -> Estimate:
@@ -80,14 +80,14 @@ def authenticity(fake: Features, real: Features) -> Estimate:
         MetricError: shapes that do not fit, NaN or infinities, fewer than 2 samples on a side.
 
     >>> x = torch.arange(10.0)[:, None] ** 2
-    >>> authenticity(x[3:6] + 0.01, x).value, authenticity(x[3:6] + 4.5, x).value
+    >>> authenticity(x[3:6] + 0.01, x).value, authenticity(x[3:6] + 100, x).value
     (0.0, 1.0)
     """
     fake, real = pair(fake, real)
     x, y = clouds(fake, real)
     kept = enough_for_halves(1)
     to_real, within = nearest_across(x, y, [1], kept), nearest_within(y, [1], kept)
-    nearest, distance = to_real.index[:, 0], to_real.squared[:, 0]
+    nearest, distance = to_real.indices[:, 0], to_real.squared[:, 0]
     slack = x.slack + y.slack[nearest]
     authentic = distance > within.squared[nearest, 0] + slack
 
@@ -107,12 +107,12 @@ def authenticity(fake: Features, real: Features) -> Estimate:
 
 def _authentic_in_halves(to_real: Neighbours, within: Neighbours, of_fake: Tensor, of_real: Tensor) -> Tensor:
     """(n, SPLITS): whether each fake is authentic among the reals of its own half."""
-    radii = radii_in_halves(within, of_real, [1])[:, 0]
-    found, kept = torch.empty_like(of_fake), to_real.index.shape[1]
+    radii = radii_in_halves(within, of_real, [1], torch.float64)[:, 0]
+    found, kept = torch.empty_like(of_fake), to_real.indices.shape[1]
     for start in range(0, len(found), ROWS):
         rows = slice(start, start + ROWS)
-        fellows = (of_real[to_real.index[rows]] == of_fake[rows, None, :]).cumsum(1, dtype=torch.int32)
+        fellows = (of_real[to_real.indices[rows]] == of_fake[rows, None, :]).cumsum(1, dtype=torch.int32)
         position = (fellows < 1).sum(1).clamp(max=kept - 1)
-        nearest, distance = to_real.index[rows].gather(1, position), to_real.squared[rows].gather(1, position)
-        found[rows] = distance.float() > radii.gather(0, nearest)
+        nearest, distance = to_real.indices[rows].gather(1, position), to_real.squared[rows].gather(1, position)
+        found[rows] = distance > radii.gather(0, nearest)
     return found

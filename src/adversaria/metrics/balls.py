@@ -40,7 +40,7 @@ class Balls:
         ks: (c,) neighbour numbers.
         squared: (n, c) float64, ρ² in the cloud's units.
         first: (n, T) bool, which half each belongs to.
-        split: (n, c, T) float32, ρ² within halves.
+        split: (n, c, T), ρ² within halves, in the precision of the screen.
     """
 
     cloud: Cloud
@@ -52,9 +52,10 @@ class Balls:
     @property
     def reach(self) -> Tensor:
         """(n,) in the screen's precision: no radius² is larger, rounding included."""
-        largest = torch.cat([self.squared, self.split.double().flatten(1)], 1).amax(1)
+        least = self.squared.new_full((len(self.cloud), 1), -torch.inf)
+        largest = torch.cat([least, self.squared, self.split.double().flatten(1)], 1).amax(1)
         dtype = self.cloud.screen.low.dtype
-        return (largest * (1 + 4 * torch.finfo(torch.float32).eps) + self.cloud.slack).to(dtype)
+        return (largest * (1 + 4 * torch.finfo(dtype).eps) + self.cloud.slack).to(dtype)
 
 
 def balls_of_both(fake: Cloud, real: Cloud, of_fake: Sequence[int], of_real: Sequence[int]) -> tuple[Balls, Balls]:
@@ -74,11 +75,11 @@ def balls_of_both(fake: Cloud, real: Cloud, of_fake: Sequence[int], of_real: Seq
 def _balls(cloud: Cloud, ks: Sequence[int], side: str, first: Tensor) -> Balls:
     if not ks:
         nothing = cloud.slack.new_empty(len(cloud), 0)
-        return Balls(cloud, (), nothing, first, nothing[:, :, None].expand(-1, -1, first.shape[1]).float())
+        return Balls(cloud, (), nothing, first, nothing[:, :, None].expand(-1, -1, first.shape[1]))
     largest = max(checked_k(k, len(cloud), side) for k in ks)
     neighbours = nearest_within(cloud, ks, enough_for_halves(largest))
     exact = torch.stack([neighbours.squared[:, k - 1] for k in ks], 1)
-    return Balls(cloud, tuple(ks), exact, first, radii_in_halves(neighbours, first, ks))
+    return Balls(cloud, tuple(ks), exact, first, radii_in_halves(neighbours, first, ks, cloud.screen.low.dtype))
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +132,6 @@ class _Pairs(NamedTuple):
     balls: slice
     samples: slice
 
-
     @property
     def size(self) -> int:
         """Pairs of the whole block."""
@@ -146,6 +146,8 @@ class _Pairs(NamedTuple):
 def _count(hits: Hits, around: Balls, others: Balls, pairs: _Pairs) -> None:
     distance = _distances(around, others, pairs)
     slack = around.cloud.slack[pairs.ball] + others.cloud.slack[pairs.sample]
+    blur = around.cloud.blur[pairs.ball] + others.cloud.blur[pairs.sample]
+    least = (distance - blur).to(around.split.dtype)  # equal distances are to stay so within halves
     crowded = len(distance) * CROWDED > pairs.size
     for start in range(0, len(distance), PAIRS):
         part = slice(start, start + PAIRS)
@@ -155,18 +157,18 @@ def _count(hits: Hits, around: Balls, others: Balls, pairs: _Pairs) -> None:
         hits.by_sample.index_add_(0, j, inside)
         if not crowded:
             fellows = around.first[i] == others.first[j]
-            split = ((d.float()[:, :, None] <= around.split[i]) & fellows[:, None, :]).int()
+            split = ((least[part, None, None] <= around.split[i]) & fellows[:, None, :]).int()
             hits.by_ball_split.index_add_(0, i, split)
             hits.by_sample_split.index_add_(0, j, split)
     if crowded:
-        _count_split(hits, around, others, pairs, distance)
+        _count_split(hits, around, others, pairs, least)
 
 
-def _count_split(hits: Hits, around: Balls, others: Balls, pairs: _Pairs, distance: Tensor) -> None:
+def _count_split(hits: Hits, around: Balls, others: Balls, pairs: _Pairs, least: Tensor) -> None:
     """Ball by ball: many times faster than pair by pair where most balls contain most samples."""
     shape = (pairs.balls.stop - pairs.balls.start, pairs.samples.stop - pairs.samples.start)
-    dense = distance.new_full(shape, torch.inf, dtype=torch.float32)
-    dense[pairs.place] = distance.float()
+    dense = least.new_full(shape, torch.inf)
+    dense[pairs.place] = least
     by_sample, half = hits.by_sample_split[pairs.samples], others.first[pairs.samples]
     for ball, row in zip(range(pairs.balls.start, pairs.balls.stop), dense, strict=True):
         inside = (row[:, None, None] <= around.split[ball]) & (half == around.first[ball])[:, None, :]

@@ -91,7 +91,7 @@ class Perceptron:
     def __call__(self, x: Tensor, fake: Tensor, test: Tensor, generator: torch.Generator) -> Tensor:
         """Scores (n,)."""
         order = torch.randperm(len(x), generator=generator).to(x.device)
-        kept, learned = order[: len(x) // 5], order[len(x) // 5 :]
+        kept, learned = order.tensor_split([max(1, len(x) // 5)])
         scale = _Scale.of(x)
         layers = self._layers(x.shape[1] + 1, generator, x.device)
         with torch.enable_grad():

@@ -58,7 +58,7 @@ def density_coverage(fake: Features, real: Features, k: int = 5) -> DensityCover
         real: (m, F), m > k.
         k: which neighbour gives the radius.
 
-    Memory: a float32 copy of the features and a few blocks, O(n + m) beside them. Invariant to the order of samples,
+    Memory: a copy of the features and a few blocks, O(n + m) beside them. Invariant to the order of samples,
     to rotation, translation and scale of the features. Errors are None where half of a side has no k neighbours.
 
     Raises:
@@ -75,9 +75,7 @@ def density_coverage(fake: Features, real: Features, k: int = 5) -> DensityCover
     return _density_coverage(hits(of_fake, of_real)[1], of_fake, of_real, k)
 
 
-def neighbour_measures(
-    fake: Features, real: Features, k_precision: int = 3, k_density: int = 5
-) -> NeighbourMeasures:
+def neighbour_measures(fake: Features, real: Features, k_precision: int = 3, k_density: int = 5) -> NeighbourMeasures:
     """Precision, recall, density and coverage from one pass over the distances between the sides.
 
     Arguments:

@@ -15,7 +15,8 @@ of repetitions, and scatters by 10 to 25 % itself, being made of `SPLITS` differ
 for a density far above 1, where few samples lie in nearly all balls.
 
 No distance is computed twice: neighbours within a half are the first of a sample's neighbours that belong to it, and
-enough of these are kept. Which half a sample falls into depends on the sample, not on its place.
+enough of these are kept. Distances within halves are those of the screen, in the precision of the features. Which half
+a sample falls into depends on the sample, not on its place.
 
 Sources: Efron & Stein, The jackknife estimate of variance (1981), https://doi.org/10.1214/aos/1176345462; McCarthy,
 Pseudo-replication: half samples (1969), https://doi.org/10.2307/1402116
@@ -49,23 +50,23 @@ def halves(x: Tensor, k: int, purpose: str) -> Tensor:
     first = torch.zeros(n, splits, dtype=torch.bool)
     sums = torch.cat([rows.double().sum(1) for rows in x.split(ROWS)])
     order = sums.argsort(stable=True).cpu()
+    generator = generator_for(0, "halves", purpose, n)
     for split in range(splits):
-        drawn = torch.randperm(n, generator=generator_for(0, "halves", purpose, n, split))
-        first[order[drawn[: n // 2]], split] = True
+        first[order[torch.randperm(n, generator=generator)[: n // 2]], split] = True
     return first.to(x.device)
 
 
-def radii_in_halves(neighbours: Neighbours, first: Tensor, ks: Sequence[int]) -> Tensor:
-    """(n, len(ks), SPLITS) float32: d² to the k-th neighbour that belongs to the same half."""
+def radii_in_halves(neighbours: Neighbours, first: Tensor, ks: Sequence[int], dtype: torch.dtype) -> Tensor:
+    """(n, len(ks), SPLITS): d² to the k-th neighbour that belongs to the same half."""
     n, splits = first.shape
-    radii = torch.empty(n, len(ks), splits, device=first.device)
+    radii = torch.empty(n, len(ks), splits, dtype=dtype, device=first.device)
     kept = neighbours.squared.shape[1]
     for start in range(0, n, ROWS):
         rows = slice(start, start + ROWS)
-        fellows = (first[neighbours.index[rows]] == first[rows, None, :]).cumsum(1, dtype=torch.int32)
+        fellows = (first[neighbours.indices[rows]] == first[rows, None, :]).cumsum(1, dtype=torch.int32)
         for place, k in enumerate(ks):
             position = (fellows < k).sum(1).clamp(max=kept - 1)
-            radii[rows, place] = neighbours.squared[rows].gather(1, position).float()
+            radii[rows, place] = neighbours.squared[rows].gather(1, position)
     return radii
 
 

@@ -8,7 +8,8 @@ at most γ |x||y|, γ = F ε/(1 − F ε), ε = 2⁻²⁴. With the rounding of 
 
     |d²_float32 − d²| ≤ b_x + b_y,      b_x = (F + 16) ε' |x|² + 8 F tiny,      ε' = 2⁻²³,
 
-so that every block is known to bounds which are one number for each row and one for each column.
+so that every block is known to bounds which are one number for each row and one for each column. Features that come in
+float64 are screened in float64.
 
 **Deciding.** What the bounds leave open is decided by Σ (x_f − y_f)² in float64 of the features as they came: for
 the k nearest, some candidates more than k are kept for each sample, and a row is *certain* if the last one kept is
@@ -74,6 +75,11 @@ class Cloud:
     def __len__(self) -> int:
         return len(self.values)
 
+    @property
+    def blur(self) -> Tensor:
+        """(n,) float64: what rounding of the screen does as a rule, which is the root of what it can do."""
+        return self.screen.band / math.sqrt(self.values.shape[1] + 16)
+
     def part(self, which: Tensor) -> "Cloud":
         """Some of the samples (bool or indices), in the same units."""
         screen = Screen(*(part[which] for part in self.screen))
@@ -87,19 +93,20 @@ class Cloud:
 
 
 def clouds(fake: Tensor, real: Tensor) -> tuple[Cloud, Cloud]:
-    """Both samples about their common centre, in one unit; each is copied once, in float32."""
+    """Both samples about their common centre, in one unit; each is copied once, in the precision it came in."""
     centre = (fake.mean(0, dtype=torch.float64) + real.mean(0, dtype=torch.float64)) / 2
     largest = max(
         (rows.double() - centre).square().sum(1).max().item() for x in (fake, real) for rows in x.split(_few(x))
     )
     unit = 2.0 ** math.ceil(math.log2(largest) / 2) if largest > 0 else 1.0
-    first, second = (_cloud(x, centre, unit) for x in (fake, real))
+    dtype = torch.promote_types(fake.dtype, real.dtype)
+    if torch.get_float32_matmul_precision() != "highest":  # float32 products of fewer bits would break the bound
+        dtype = torch.float64
+    first, second = (_cloud(x, centre, unit, dtype) for x in (fake, real))
     return first, second
 
 
-def _cloud(x: Tensor, centre: Tensor, unit: float) -> Cloud:
-    # Where the user lets float32 products be rounded to fewer bits, the bound would not hold.
-    dtype = torch.float32 if torch.get_float32_matmul_precision() == "highest" else torch.float64
+def _cloud(x: Tensor, centre: Tensor, unit: float, dtype: torch.dtype) -> Cloud:
     values = torch.empty(x.shape, dtype=dtype, device=x.device)
     for made, rows in zip(values.split(_few(x)), x.split(_few(x)), strict=True):
         made[:] = (rows.double() - centre) / unit
@@ -148,7 +155,7 @@ class Neighbours(NamedTuple):
     """
 
     squared: Tensor  # (n, K) float64, in units of u², times the weight
-    index: Tensor  #   (n, K) of the other sample
+    indices: Tensor  # (n, K) of the other sample
 
 
 def nearest_within(x: Cloud, ks: Sequence[int], kept: int = 0) -> Neighbours:
@@ -171,9 +178,7 @@ def nearest_within(x: Cloud, ks: Sequence[int], kept: int = 0) -> Neighbours:
     return _settled(found, x, x, ks, None, itself=True)
 
 
-def nearest_across(
-    x: Cloud, y: Cloud, ks: Sequence[int], kept: int = 0, weight: Tensor | None = None
-) -> Neighbours:
+def nearest_across(x: Cloud, y: Cloud, ks: Sequence[int], kept: int = 0, weight: Tensor | None = None) -> Neighbours:
     """The samples of y with the k-th least w_j d²(x, y_j) for each x; weights (m,) float64, positive, or all 1."""
     found = _Best.empty(x, min(max(max(ks) + SPARE, kept), len(y)))
     _search(found, x, y, torch.arange(len(x), device=x.values.device), weight, itself=False, exactly=False)
@@ -197,7 +202,7 @@ class _Best(NamedTuple):
     """The smallest lower bounds so far, (n, K) each, in ascending order."""
 
     low: Tensor
-    index: Tensor
+    indices: Tensor
 
     @classmethod
     def empty(cls, x: Cloud, kept: int, dtype: torch.dtype | None = None) -> "_Best":
@@ -209,9 +214,9 @@ class _Best(NamedTuple):
         """Consider a block (b, c) of bounds, whose first column is the sample `offset`."""
         kept = self.low.shape[1]
         new, index = _smallest(low, min(kept, low.shape[1]))
-        low, index = torch.cat([self.low[rows], new], 1), torch.cat([self.index[rows], index + offset], 1)
+        low, index = torch.cat([self.low[rows], new], 1), torch.cat([self.indices[rows], index + offset], 1)
         self.low[rows], place = low.topk(kept, dim=1, largest=False)
-        self.index[rows] = index.gather(1, place)
+        self.indices[rows] = index.gather(1, place)
 
 
 def _smallest(block: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -248,9 +253,7 @@ def _search(
             found.take(span, low, other.start)
 
 
-def _settled(
-    found: _Best, x: Cloud, y: Cloud, ks: Sequence[int], weight: Tensor | None, *, itself: bool
-) -> Neighbours:
+def _settled(found: _Best, x: Cloud, y: Cloud, ks: Sequence[int], weight: Tensor | None, *, itself: bool) -> Neighbours:
     """The k-th exactly; rows that float32 leaves open are searched again in float64."""
     everything = torch.arange(len(x), device=found.low.device)
     neighbours, open_rows = _decided(found, x, y, everything, ks, weight, (x.screen.band, y.screen.band))
@@ -258,12 +261,12 @@ def _settled(
     if complete or not len(open_rows):
         return neighbours
     again = _Best.empty(x, found.low.shape[1], torch.float64)
-    again = _Best(again.low[open_rows], again.index[open_rows])
+    again = _Best(again.low[open_rows], again.indices[open_rows])
     _search(again, x, y, open_rows, weight, itself=itself, exactly=True)
     # Rows that stay open now have more neighbours than were kept at distances that are equal.
     better, _ = _decided(again, x, y, open_rows, ks, weight, (x.slack, y.slack))
     neighbours.squared[open_rows] = better.squared
-    neighbours.index[open_rows] = better.index
+    neighbours.indices[open_rows] = better.indices
     return neighbours
 
 
@@ -281,8 +284,8 @@ def _decided(
     Only what the bounds allow to be the k-th is computed by differences: what is surely before or after stays so.
     """
     low = found.low.double()
-    width = bands[0][which][:, None] + bands[1][found.index]
-    scale = torch.ones_like(width) if weight is None else weight[found.index]
+    width = bands[0][which][:, None] + bands[1][found.indices]
+    scale = torch.ones_like(width) if weight is None else weight[found.indices]
     high = low + width * scale
     bounds = high.sort(dim=1).values
     candidate = torch.zeros_like(low, dtype=torch.bool)
@@ -290,7 +293,7 @@ def _decided(
         candidate |= (low <= bounds[:, k - 1, None]) & (high >= low[:, k - 1, None])
     values = (low + high) / 2
     row, place = candidate.nonzero(as_tuple=True)
-    column = found.index[row, place]
+    column = found.indices[row, place]
     values[row, place] = squared(x, which[row], y, column) * scale[row, place]
     ordered, order = values.sort(dim=1, stable=True)
-    return Neighbours(ordered, found.index.gather(1, order)), which[bounds[:, max(ks) - 1] > low[:, -1]]
+    return Neighbours(ordered, found.indices.gather(1, order)), which[bounds[:, max(ks) - 1] > low[:, -1]]

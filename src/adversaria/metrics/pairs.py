@@ -26,13 +26,16 @@ import torch
 from torch import Tensor
 
 from adversaria.kernels import Kernel, Polynomial
-from adversaria.metrics.polynomial import centred
+from adversaria.metrics.polynomial import Centred, centred
 
 EDGE = 512
 """Kernel matrices are made and summed in square blocks of this edge, which a core's cache holds."""
 
 EDGE_ELSEWHERE = 4096
 """The edge on a GPU, which one small block would not fill."""
+
+EPSILON = torch.finfo(torch.float64).eps
+"""Of the sums."""
 
 
 class Side(Protocol):
@@ -84,10 +87,13 @@ class Prepared(NamedTuple):
     unit: float
     products: str
 
-    @property
-    def rounding(self) -> float:
-        """One unit of rounding of the products, relative to k."""
-        return torch.finfo(getattr(torch, self.products)).eps
+    def noise(self, size: float) -> float:
+        """What rounding can leave of a mean that should be 0, where the sides' k has a root mean square of `size`."""
+        if not isinstance(self.sides[0], Centred):
+            return 64 * EPSILON * size
+        # The sides have a rounding of 1 before they are centred, and of their own after.
+        products = torch.finfo(getattr(torch, self.products)).eps
+        return 4 * products * size + 64 * EPSILON * (size**0.5 + EPSILON)
 
 
 def prepare(kernel: Kernel, *samples: Tensor) -> Prepared:

@@ -46,7 +46,7 @@ def precision_recall(fake: Features, real: Features, k: int = 3) -> PrecisionRec
         real: (m, F), m > k.
         k: which neighbour gives the radius.
 
-    Memory: a float32 copy of the features and a few blocks, O(n + m) beside them. Invariant to the order of samples,
+    Memory: a copy of the features and a few blocks, O(n + m) beside them. Invariant to the order of samples,
     to rotation, translation and scale of the features. Errors are None where half of a side has no k neighbours.
 
     Raises:
@@ -91,7 +91,7 @@ def protocol_of(n: tuple[int, int], side: Balls, k: int, name: str) -> Protocol:
     }
     if min(n) < WANTED:
         protocol["notes"] = [
-            f"{name}: {n[0]} fake and {n[1]} real samples; it depends on the sample sizes, the more the fewer they are, "
+            f"{name}: {n[0]} fake and {n[1]} real samples; it depends on the sample sizes, "
             f"so compare only at these (wanted: {WANTED} or more on each side)"
         ]
     return protocol

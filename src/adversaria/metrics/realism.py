@@ -12,7 +12,6 @@ models (2019), section 5, https://arxiv.org/abs/1904.06991
 
 import math
 
-import torch
 from torch import Tensor
 
 from adversaria.errors import MetricError
@@ -33,6 +32,7 @@ def realism_scores(fake: Features, real: Features, k: int = 3) -> Tensor:
         MetricError: shapes that do not fit, NaN or infinities, k < 1, no more than k reals, or all balls of radius 0:
             half of the reals occur more than k times.
 
+    >>> import torch
     >>> realism_scores(torch.tensor([[0.0], [1.5], [8.0]]), torch.tensor([[0.0], [1.0], [2.0], [3.0]]), k=1).tolist()
     [inf, 2.0, 0.2]
     """
@@ -42,7 +42,9 @@ def realism_scores(fake: Features, real: Features, k: int = 3) -> Tensor:
     radii = nearest_within(y, [k]).squared[:, k - 1]
     kept = (radii <= radii.median()) & (radii > y.slack)
     if not kept.any():
-        raise MetricError(f"half of the reals occur more than k = {k} times, so that no ball is left; remove repetitions")
+        raise MetricError(
+            f"half of the reals occur more than k = {k} times, so that no ball is left; remove repetitions"
+        )
     least = nearest_across(x, y.part(kept), [1], weight=radii[kept].reciprocal())
     return least.squared[:, 0].rsqrt()
 

@@ -16,7 +16,7 @@ With one size this is the published 4(m−2)/(m(m−1)) ζ₁ + 2/(m(m−1)) ζ�
 over m(m−1), since it leaves the pairs (x_i, y_i) out. Each term is estimated without bias, up to the square of a mean.
 Taken together, as published, the estimate is negative in a tenth of the cases in which all three laws are equal; here
 the first line counts as at least 0 and every term of the second as at least 0, so that only a sample without any
-variation has none. The deviation of D is taken as at least 64 units of rounding of the kernel's root mean square.
+variation has none. The deviation of D is taken as at least what rounding can make of it.
 
 **Where the p-value is good.** D is near normal where Y or Z differs from X by more than noise. If all three laws are
 equal, the first line vanishes; D is then symmetric, but not normal.
@@ -40,9 +40,6 @@ from adversaria.metrics.estimate import Estimate, Protocol
 from adversaria.metrics.kernel import POLYNOMIAL
 from adversaria.metrics.pairs import Across, Pairs, Prepared, Within, across, prepare, within, witness_variance
 from adversaria.metrics.samples import Features, matrix
-
-FLOOR = 64
-"""The deviation of D is at least so many units of rounding of the kernel's root mean square."""
 
 WANTED = 50
 """Samples on each side from which the normal law is taken without a note."""
@@ -76,7 +73,7 @@ def relative_test(real: Features, old: Features, new: Features, *, kernel: Kerne
     x, z, y = ready.sides
     sums = _Sums(within(x), within(y), within(z), across(x, y), across(x, z))
     difference, variance = sums.difference, sums.variance
-    deviation = max(variance**0.5, FLOOR * ready.rounding * sums.size)
+    deviation = max(variance**0.5, ready.noise(sums.size))
     statistic = difference / deviation if deviation else 0.0
     protocol: Protocol = {
         "estimator": "unbiased, all pairs",

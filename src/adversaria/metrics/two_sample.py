@@ -37,7 +37,7 @@ from adversaria.errors import MetricError
 from adversaria.kernels import Energy, Kernel
 from adversaria.metrics.classifiers import Classifier, Perceptron
 from adversaria.metrics.estimate import Estimate, Protocol
-from adversaria.metrics.pairs import Side, blocks, prepare
+from adversaria.metrics.pairs import EPSILON, Side, blocks, prepare
 from adversaria.metrics.samples import Features, pair
 from adversaria.randomness import generator_for, permutation
 
@@ -46,9 +46,6 @@ ENERGY = Energy()
 
 PERCEPTRON = Perceptron()
 """Sees what differs between laws in more ways than neighbours do."""
-
-TIE = 4
-"""Statistics this many units of rounding of the kernel's root mean square apart count as equal."""
 
 WANTED = 50
 """Held-out samples on each side from which the normal law is taken without a note."""
@@ -85,8 +82,9 @@ def kernel_two_sample_test(
     n, m = len(fake), len(real)
     ready = prepare(kernel, torch.cat([fake, real]))
     found = _divided(ready.sides[0], _divisions(n, n + m, permutations, seed).to(fake.device), n)
-    tolerance = TIE * ready.rounding * found.size
-    at_least = (found.statistics[1:] >= found.statistics[0] - tolerance).sum().item()
+    # What rounding makes of equal statistics; sums over all pairs are divided by those of the smaller side.
+    tie = ready.noise(found.size) + 64 * EPSILON * found.size * ((n + m) / min(n, m)) ** 2
+    at_least = (found.statistics[1:] >= found.statistics[0] - tie).sum().item()
     protocol: Protocol = {
         "estimator": "permutations of the unbiased estimate over all pairs",
         "kernel": str(kernel),

@@ -114,8 +114,8 @@ class Published(Known):
             raise MetricError(str(error)) from error
         except OSError as error:
             raise MetricError(
-                f"cannot download the weights of {self.name} ({error}). On a machine that is online, get\n"
-                f"  {self.source}\nand place it, under the same name, in\n  {folder}\n"
+                f"cannot download the weights of {self.name} ({error}). On a machine that is online, get:\n"
+                f"  {self.source}\nand place it, under the same name, in:\n  {folder}\n"
                 f"or in the folder that {PLACE} names. Features that need no download: pixels, random-projection, "
                 "lenet-digits, lenet-mnist, or your own (adversaria features train)."
             ) from error
@@ -167,10 +167,11 @@ class Repository(Known):
         except MetricError:
             raise
         except Exception as error:  # the client raises errors of its own and of its HTTP library's
+            why = " ".join(str(error).split()).rstrip(".")
             raise MetricError(
-                f"cannot fetch {self.repository} from the hub: {' '.join(str(error).split())}. On a machine that is "
-                f"online, get config.json and {self.file} of\n  {self.source}\nand place them in\n"
-                f"  {self.name}/ of the folder that {PLACE} names."
+                f"cannot fetch {self.repository} from the hub: {why}. On a machine that is online, get config.json and "
+                f"{self.file} of:\n  {self.source}\nand place them in a folder {self.name}/ "
+                f"of the folder that {PLACE} names."
             ) from error
         if not self._whole(place):
             raise MetricError(f"{self.source} has no config.json or no {self.file}")
