@@ -264,7 +264,7 @@ ERRORS = {
     "calibrate nowhere": "no run folder",
     "calibrate nowhere --method isotnic": "did you mean 'isotonic'?",
     "evaluate nowhere": "no run folder",
-    "evaluate nowhere --metrics fib": '"fid"',
+    "evaluate nowhere --metrics fib": "did you mean 'fid'?",
     "report nowhere": "no run folder",
     "recipes digits-dcgna": "did you mean 'digits-dcgan'?",
     "reproduce bilinaer": "did you mean 'bilinear'?",
@@ -798,6 +798,30 @@ def test_evaluate_prints_a_table(cli, a_run):
     assert all(
         line.split()[0] == name for block in blocks for line, name in zip(block[1:3], ("fid", "kid"), strict=True)
     )
+
+
+def test_the_best_checkpoint_is_sampled_and_measured(cli, trained):
+    words = ["--evaluation.every", "1", "--evaluation.best", "fid", "--evaluation.samples", "100", "--steps", "4"]
+    assert cli("train", "digits-dcgan", *words, "--evaluation.features", "pixels", *TINY, "--out", "run")[0] == 0
+    step = int(next(Path("run/best").iterdir()).name.removeprefix("step-"))
+    assert json.loads(cli("sample", "run", "--best", "--json")[1])["step"] == step
+    (found,) = json.loads(cli("evaluate", "run", "--best", "--json")[1])
+    assert found["step"] == step
+    notes = {name: estimate["protocol"].get("notes", []) for name, estimate in found["scores"].items()}
+    said = "this checkpoint was chosen as the best of 4 by fid, which flatters it somewhat"
+    assert said in notes["fid"]
+    assert said not in notes["kid"]
+    assert said not in cli("evaluate", "run")[1]
+    for command in ("sample", "evaluate"):
+        code, _, err = cli(command, trained / "digits", "--best")
+        assert code == 2
+        assert "has no best checkpoint; one is kept if it is trained with --evaluation.every STEPS" in err
+
+
+def test_the_metrics_of_the_recipe_are_measured(cli):
+    assert cli("train", "digits-dcgan", "--evaluation.metrics", "kid", "--steps", "2", *TINY, "--out", "run")[0] == 0
+    (found,) = json.loads(cli("evaluate", "run", "--features", "pixels", "--json")[1])
+    assert set(found["scores"]) == {"kid"}
 
 
 def test_points_are_measured_by_their_modes(cli, a_run):

@@ -22,6 +22,7 @@ BASES = {
     "bilinear": ("bilinear", {"play": "historical-averaging"}),
     "classifier": ("classifier", {}),
     "classes": ("digits", {"conditional": True}),
+    "measured": ("digits", {"evaluation": {"samples": 60, "metrics": ["fid", "kid"], "every": 2, "best": "kid"}}),
     "grid": ("ring", {"data": "grid25"}),
     "uniform": ("ring", {"prior": {"kind": "uniform", "dim": 2}}),
     "sphere": ("ring", {"prior": {"kind": "sphere", "dim": 2}}),
@@ -107,6 +108,9 @@ CHANGES = {
     "Averaging.rampup": ("ring", "averaging.rampup", 1.0),
     "Evaluation.features": ("digits", "evaluation.features", "lenet-digits"),
     "Evaluation.samples": ("digits", "evaluation.samples", 70),
+    "Evaluation.metrics": ("digits", "evaluation.metrics", ["kid"]),
+    "Evaluation.every": ("measured", "evaluation.every", 3),
+    "Evaluation.best": ("measured", "evaluation.best", None),
 }
 
 # Fields that choose one of several kinds: each kind must differ from each other one.
@@ -189,6 +193,7 @@ def look(tree, out):
         "files": sorted(str(path.relative_to(out)) for path in out.rglob("*")),
         "pictures": [path.read_bytes() for path in sorted(out.rglob("*.png"))],
         "data": run.facts["data"],
+        "while training": [(line["step"], line["scores"], line.get("best")) for line in run.measured()],
         "measured": measured(run),
     }
 
@@ -224,10 +229,20 @@ def test_nothing_changes_by_itself(tiny, observed, tmp_path, base):
 
 @pytest.mark.parametrize(
     "name",
-    ["name", "log_every", "checkpoint_every", "keep_checkpoints", "compilation", "sample_every", "evaluation"],
+    [
+        "Recipe.name",
+        "Recipe.log_every",
+        "Recipe.checkpoint_every",
+        "Recipe.keep_checkpoints",
+        "Recipe.compilation",
+        "GAN.sample_every",
+        "GAN.evaluation",
+        "Evaluation.every",
+        "Evaluation.best",
+    ],
 )
 def test_what_is_written_down_changes_no_weight(tiny, observed, name):
-    base, path, value = CHANGES.get(f"Recipe.{name}") or CHANGES[f"GAN.{name}"]
+    base, path, value = CHANGES[name]
     assert observed(based(tiny, base))["weights"] == observed(based(tiny, base, path, value))["weights"]
 
 

@@ -35,6 +35,10 @@ def evaluation(value, *, step=1000, of="model", features="pixels"):
     return {**line, "scores": {"fid": estimate("fid", value, features=features, notes=["Few images."])}}
 
 
+def measured(value, *, step, of="model", **more):
+    return evaluation(value, step=step, of=of) | {"event": "measured"} | more
+
+
 def gan_events():
     for s in STEPS:
         critic = {"loss": 1 + 1 / s, "real_score": 0.5, "fake_score": -0.5, "r1": 0.1}
@@ -175,8 +179,18 @@ def of_corrected_points():
     return material("grid25-mlp", shown=shown, shape=(2,), corrected=corrected(shown, counts=counts, raw=None))
 
 
+def of_a_measured_run():
+    lines = [
+        measured(5.0, step=0, of="real"),
+        measured(40.0, step=500, best=True),
+        measured(30.0, step=1000, best=True),
+    ]
+    return of_images(measured=lines)
+
+
 PAGES = {
     "images": of_images,
+    "measured": of_a_measured_run,
     "classes": lambda: of_images(shown=images(classes=("zero", "one"))),
     "colour": lambda: of_images(shown=images((3, 32, 32)), shape=(3, 32, 32)),
     "plane": lambda: material("grid25-mlp", shown=plane(), shape=(2,)),
@@ -329,6 +343,24 @@ def test_the_last_score_stands_at_the_top_beside_the_floor():
     assert "20.00 ± 0.10" in top
     assert "40.00" not in top
     assert "Real samples score 5.00 ± 0.10: the floor. The samples score 4.0 times that." in top
+
+
+def test_what_was_measured_while_training_has_curves():
+    lines = [measured(5.0, step=0, of="real"), measured(40.0, step=500, best=True), measured(44.0, step=1000)]
+    lines.append({"event": "measured", "of": "model", "step": 1500, "failed": "the generator has diverged"})
+    text = said(plain(measured=lines, evaluations=()))
+    training = text[text.index("Training Fréchet distance (FID)") :]
+    assert "1,000 samples, 360 real images, the same latents at each step." in training
+    assert "The best checkpoint, of step 500, scored 40.00 ± 0.10." in training
+    top = text[: text.index("Samples Not selected")]
+    assert "44.00 ± 0.10" in top
+    assert "The samples score 8.8 times that." in top
+    # Evaluations, once there are some, say more; a floor of another protocol is not theirs.
+    top = said(plain(measured=lines, evaluations=[evaluation(9.0)]))
+    top = top[: top.index("Samples Not selected")]
+    assert "9.00 ± 0.10" in top
+    assert "times that" not in top
+    assert "44.00" not in top
 
 
 def test_a_floor_in_other_features_is_no_floor():

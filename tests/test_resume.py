@@ -90,6 +90,9 @@ def after(place, count, then):
         "before deleting one": (adversaria.training.checkpoint, "remove_folder", False),
         "half deleted": (os, "rmdir", False),
         "after a picture": (adversaria.training.loop, "save_picture", True),
+        "before a best one": (adversaria.training.loop, "keep_as_best", False),
+        "after a best one": (adversaria.training.loop, "keep_as_best", True),
+        "after saving all": (adversaria.training.loop, "_save", True),
     }[place]
     former, reached = getattr(owner, name), []
 
@@ -208,18 +211,24 @@ def events(run):
     return steps
 
 
+def measured(run):
+    lines = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
+    return [line for line in lines if line.get("event") == "measured"]
+
+
 def assert_same_run(one, other):
     assert events(one) == events(other)
+    assert measured(one) == measured(other)
     numbers = [line["step"] for line in events(other)]
     assert numbers == sorted(set(numbers))
-    for part in ("checkpoints", "samples"):
+    for part in ("checkpoints", "samples", "best"):
         ours, theirs = (
             sorted(path.name for path in (run / part).iterdir()) if (run / part).exists() else []
             for run in (one, other)
         )
         assert ours == theirs
-    for path in (one / "checkpoints").iterdir():
-        assert_same_checkpoint(path, other / "checkpoints" / path.name)
+    for path in (*(one / "checkpoints").iterdir(), *(one / "best").glob("*")):
+        assert_same_checkpoint(path, other / path.relative_to(one))
     for path in (one / "samples").glob("*.png"):
         assert path.read_bytes() == (other / "samples" / path.name).read_bytes()
     recipes = [json.loads((run / "recipe.json").read_text()) for run in (one, other)]
@@ -245,6 +254,7 @@ def killable(tiny):
             penalties=["r1"],
             generator_optimiser=ADAM,
             critic_optimiser=ADAM | {"rate": 2e-3},
+            evaluation={"every": 3, "samples": 100, "best": "divergence"},
             **written,
         ),
         "digits": tiny(
@@ -303,6 +313,11 @@ PLACES = [
     ("before deleting one", 3),
     ("half deleted", 3),
     ("after a picture", 2),
+    ("before a best one", 2),
+    ("after a best one", 2),
+    ("after a best one", 3),
+    ("after saving all", 4),
+    ("after saving all", 10),
 ]
 
 
@@ -314,7 +329,8 @@ def test_killed_at_the_worst_moments(server, killable, tmp_path, place, count):
     assert codes[1] in (0, -signal.SIGKILL)  # by then less may be left to do
     server.finish(recipe, tmp_path / "killed")
     assert_same_run(server.whole(recipe), tmp_path / "killed")
-    left = [path for path in (tmp_path / "killed").rglob(".*.tmp") if path.parent.name in ("checkpoints", "samples")]
+    parts = ("checkpoints", "samples", "best")
+    left = [path for path in (tmp_path / "killed").rglob(".*.tmp") if path.parent.name in parts]
     assert left == []
 
 
@@ -391,6 +407,7 @@ REMEMBERED = {
     ),
     "live weights": ("ring", {"averaging": None}),
     "roll": ("ring", {"data": "swiss-roll"}),
+    "measured": ("digits", {"evaluation": {"every": 1, "samples": 50, "best": "kid"}}),
     "classifier": ("classifier", {"shift": 1, "steps": 6}),
 } | {
     play: ("bilinear", {"play": play})
@@ -461,7 +478,7 @@ def test_a_run_goes_on_in_the_form_that_it_had(tiny, tmp_path):
 
 def notes(run):
     lines = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
-    return [line for line in lines if "event" in line]
+    return [line for line in lines if line.get("event", "measured") != "measured"]
 
 
 def test_layers_that_draw_from_the_global_state(tiny, tmp_path, monkeypatch):

@@ -35,13 +35,20 @@ class Silent:
 
 
 class Progress:
-    """Shows step, speed and time left on standard error: a bar if it is a terminal, else a line every ten seconds."""
+    """Shows step, speed, last scores and time left on standard error: a bar on a terminal, else a line now and then.
 
-    def __init__(self, title: str) -> None:
-        self._title = title
+    Arguments:
+        title: of what.
+        step: what a step is called.
+        unit: of what so many are done in a second.
+    """
+
+    def __init__(self, title: str, *, step: str = "step", unit: str = "samples") -> None:
+        self._title, self._step, self._unit = title, step, unit
         self._began: tuple[float, int] | None = None
         self._said = 0.0
         self._bar: Any = None
+        self._scores = ""
 
     def __enter__(self) -> "Progress":
         if sys.stderr.isatty():
@@ -58,7 +65,9 @@ class Progress:
 
     def __call__(self, step: int, steps: int, line: dict[str, Any]) -> None:
         """Show that `step` of `steps` is done; `line` is what the journal has just written."""
-        speed = f"{line['images_per_second']:,.0f} samples/s"
+        if "scores" in line:
+            self._scores = "".join(f", {name} {score['value']:.4g}" for name, score in line["scores"].items())
+        speed = f"{line['images_per_second']:,.0f} {self._unit}/s{self._scores}"
         if self._bar is not None:
             self._bar.update(self._task, completed=step, total=steps, speed=speed)
             return
@@ -66,7 +75,7 @@ class Progress:
         self._began = self._began or (now, step)
         if now - self._said >= 10 or step == steps:
             self._said = now
-            sys.stderr.write(f"{self._title}: step {step} of {steps}, {speed}{self._left(now, step, steps)}\n")
+            sys.stderr.write(f"{self._title}: {self._step} {step} of {steps}, {speed}{self._left(now, step, steps)}\n")
             sys.stderr.flush()
 
     def _left(self, now: float, step: int, steps: int) -> str:

@@ -7,6 +7,7 @@
       recipe.json              the complete configuration, versions, data fingerprint, git commit if any
       events.jsonl             one line per logged step: losses, scores, timings, throughput
       checkpoints/step-0002000/  model.safetensors, state.safetensors, state.json
+      best/step-0001500/       the best checkpoint so far by a metric, if the recipe names one
       samples/step-0002000.png
       evaluation.jsonl         one line per evaluation
       report.html              one self-contained page
@@ -29,7 +30,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from adversaria import __version__, assemble, recipes
+from adversaria import __version__, assemble, monitoring, recipes
 from adversaria.data import Splits
 from adversaria.errors import RecipeError, RunError
 from adversaria.files import append_json, read_json_lines, sweep, write_json
@@ -43,6 +44,7 @@ from adversaria.training.eager import Inputs
 from adversaria.training.functional import Unsupported
 from adversaria.training.journal import EVENTS, Journal, forget_after
 from adversaria.training.loop import Alone, Rhythm, Seat, Table, Watch, deal, play_to_the_end
+from adversaria.training.monitor import BEST, MEASURED, Line, best_checkpoint, forget_best_after, measured
 from adversaria.training.stacked import Stacked, stack_program
 from adversaria.training.state import State
 from adversaria.training.stopping import Stop
@@ -87,7 +89,11 @@ class Run:
 
     def notes(self) -> list[dict[str, Any]]:
         """What else happened: started, resumed, finished."""
-        return [line for line in read_json_lines(self.path / EVENTS) if "event" in line]
+        return [line for line in read_json_lines(self.path / EVENTS) if line.get("event", MEASURED) != MEASURED]
+
+    def measured(self) -> list[Line]:
+        """What was measured while training, in order; first, of real samples, the floor."""
+        return measured(self.path)
 
     def evaluations(self) -> list[dict[str, Any]]:
         """All evaluations, in order."""
@@ -101,15 +107,30 @@ class Run:
         """The checkpoints kept, in order of their steps."""
         return checkpoint.checkpoints(self.path / "checkpoints")
 
+    def best(self) -> Path | None:
+        """The best checkpoint so far by the metric `evaluation.best` of the recipe; None if none is kept."""
+        return best_checkpoint(self.path)
+
     @property
     def step(self) -> int:
         """The step of the last checkpoint; 0 if there is none."""
         saved = self.checkpoints()
         return int(checkpoint.read_record(saved[-1])["step"]) if saved else 0
 
-    def model(self, *, device: str | torch.device = "cpu") -> Model:
-        """The model of the last checkpoint."""
-        return load(self.path, device=device)
+    def model(self, *, best: bool = False, device: str | torch.device = "cpu") -> Model:
+        """The model of the last checkpoint, or of the best one.
+
+        Raises:
+            RunError: there is no checkpoint yet, or none is kept as the best.
+        """
+        if not best:
+            return load(self.path, device=device)
+        if (found := self.best()) is None:
+            raise RunError(
+                f"{self.path} has no best checkpoint; one is kept if it is trained with --evaluation.every STEPS "
+                f"--evaluation.best METRIC"
+            )
+        return load(found, device=device)
 
     def data(self) -> assemble.Data:
         """The data that the run trains on: images in three parts, a law, or None."""
@@ -136,14 +157,15 @@ def train(
         quiet: show no progress.
 
     Raises:
-        RecipeError, DataError, RunError: nothing has been written.
+        RecipeError, DataError, RunError, MetricError: nothing has been written.
         NonFiniteError: a loss became infinite or NaN; the last checkpoint is good.
         Interrupted: stopped by Ctrl-C or SIGTERM after saving.
     """
     complete, folder = _complete(recipe, changes), Path(out)
     _check_unused(folder)
     data = assemble.data_of(complete)
-    seat = _seat(complete, data, folder, _device(device))
+    [seat] = _seats([complete], data, [folder], _device(device))
+    _try_measuring([seat])
     folder.mkdir(parents=True, exist_ok=True)
     with _only_user(folder), _own_randomness(complete.seed):
         _check_unused(folder)  # another process may have been faster
@@ -177,7 +199,7 @@ def resume(
     with _only_user(run.path), _own_randomness(run.recipe.seed):
         recipe, data = _planned(run, steps), run.data()
         check_data(run, data)
-        seat = _seat(recipe, data, run.path, _device(device))
+        [seat] = _seats([recipe], data, [run.path], _device(device))
         saved = run.checkpoints()
         form = checkpoint.restore(seat.state, saved[-1]) if saved else None
         if steps is not None:
@@ -219,7 +241,9 @@ def _play_stacked(
     plans: Sequence[recipes.Recipe], folders: Sequence[Path], device: torch.device, *, quiet: bool
 ) -> None:
     data = assemble.data_of(plans[0])
-    seats = [_seat(plan, data, folder, device) for plan, folder in zip(plans, folders, strict=True)]
+    seats = _seats(plans, data, folders, device)
+    if not all((folder / RECIPE).exists() for folder in folders):
+        _try_measuring(seats)
     states = [seat.state for seat in seats]
     program = stack_program(states, [_deal_to(seat) for seat in seats])
     with contextlib.ExitStack() as stack:
@@ -236,6 +260,7 @@ def _play_stacked(
             note = "resumed" if seat.state.step else "started"
             seat.journal.note(note, seat.state.step, device=str(device), threads=torch.get_num_threads())
             seat.journal.note("form", seat.state.step, form=Stacked.name, seeds=len(seats))
+        _note_floor(seats)
         with Stop() as stop, _progress(f"{len(seats)} × {plans[0].name}", quiet) as bar:
             play_to_the_end(seats, Stacked(states, program), _rhythm(plans[0]), stop, (bar,))
         for seat in seats:
@@ -277,13 +302,28 @@ def _planned(run: Run, steps: int | None) -> recipes.Recipe:
 def _tidy(folder: Path, step: int) -> None:
     """Forget what a killed process wrote after its last checkpoint, and what it left half-written."""
     forget_after(folder, step)
-    for part in ("checkpoints", "samples"):
+    for part in ("checkpoints", "samples", BEST):
         sweep(folder / part)
+    forget_best_after(folder, step)
+
+
+def _try_measuring(seats: Sequence[Seat]) -> None:
+    """Of real samples, before anything is written."""
+    for seat in seats:
+        if seat.monitor is not None:
+            seat.monitor.floor()
+
+
+def _note_floor(seats: Sequence[Seat]) -> None:
+    for seat in seats:
+        if seat.monitor is not None and not measured(seat.journal.folder):
+            seat.journal.note(MEASURED, 0, **seat.monitor.floor())
 
 
 def _play(
     folder: Path, recipe: recipes.Recipe, seat: Seat, watchers: Sequence[Watch], *, quiet: bool, form: str | None
 ) -> Run:
+    _note_floor([seat])
     with Stop() as stop, _progress(recipe.name, quiet) as bar:
         table = _table(recipe, seat, form)
         play_to_the_end([seat], table, _rhythm(recipe), stop, (bar, *watchers))
@@ -293,7 +333,8 @@ def _play(
 
 def _rhythm(recipe: recipes.Recipe) -> Rhythm:
     sample_every = getattr(recipe, "sample_every", None)
-    return Rhythm(recipe.log_every, recipe.checkpoint_every, recipe.keep_checkpoints, sample_every)
+    measure_every = recipe.evaluation.every if isinstance(recipe, recipes.GAN) else None
+    return Rhythm(recipe.log_every, recipe.checkpoint_every, recipe.keep_checkpoints, sample_every, measure_every)
 
 
 def _progress(title: str, quiet: bool) -> Silent | Progress:
@@ -314,14 +355,29 @@ def _table(recipe: recipes.Recipe, seat: Seat, form: str | None) -> Table:
     return Alone(chosen, record["form"])
 
 
-def _seat(recipe: recipes.Recipe, data: assemble.Data, folder: Path, device: torch.device) -> Seat:
+def _seats(
+    plans: Sequence[recipes.Recipe], data: assemble.Data, folders: Sequence[Path], device: torch.device
+) -> list[Seat]:
+    """Seats of plans that differ in their seeds alone."""
+    yardstick = monitoring.yardstick(plans[0], data, device)
+    return [_seat(plan, data, folder, device, yardstick) for plan, folder in zip(plans, folders, strict=True)]
+
+
+def _seat(
+    recipe: recipes.Recipe,
+    data: assemble.Data,
+    folder: Path,
+    device: torch.device,
+    yardstick: monitoring.Yardstick | None,
+) -> Seat:
     space = assemble.space_of(data)
     state: State = assemble.state(recipe, space, device)
     feed = assemble.feed(recipe, data, device)
     journal = Journal(folder, images_per_round=feed.batch_size * state.game.batches_per_round)
     # Room for a quarter more than the real points of a batch need.
     reach = 1.25 * float(feed.batch(0).real.abs().max()) if len(space.shape) == 1 else None
-    return Seat(state, feed, recipe.seed, journal, assemble.picture(recipe, state, space), reach)
+    monitor = monitoring.monitor(recipe, state, space, yardstick)
+    return Seat(state, feed, recipe.seed, journal, assemble.picture(recipe, state, space), reach, monitor)
 
 
 def _device(name: str) -> torch.device:

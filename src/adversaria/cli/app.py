@@ -1,38 +1,24 @@
 """The commands. Each returns what it has to say, as text; see `adversaria.cli`."""
 
-import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 from cyclopts.types import NonNegativeInt, PositiveInt
 
-from adversaria import __version__
+from adversaria.cli import evaluating
+from adversaria.cli.features import features
+from adversaria.cli.root import AsJson, OfClass, Switch, app, as_text, asked_for, note
 from adversaria.cli.weights import weights
 
 if TYPE_CHECKING:
-    from adversaria.cli.correcting import Asked
     from adversaria.recipes import Recipe
     from adversaria.training.loop import Watch
 
-app = App(
-    name="adversaria",
-    help="Train generative adversarial models, correct them after training, and measure them honestly.",
-    help_format="plaintext",
-    help_epilogue="--debug, with any command: show the traceback of an error.",
-    version=__version__,
-    result_action="return_value",
-    exit_on_error=False,
-    print_error=False,
-    suppress_keyboard_interrupt=False,
-)
+app.command(features)
 app.command(weights)
 
-Switch = Annotated[bool, Parameter(negative=(), show_default=False)]
-OfClass = Annotated[str | None, Parameter(name="--class")]
-AsJson = Annotated[bool, Parameter(name="--json", negative=(), show_default=False)]
 HELP = {"--help", "-h"}
 HELP_OF_RECIPE = """Usage: adversaria train {file} [OPTIONS] [--FIELD VALUE ...]
 
@@ -53,16 +39,7 @@ def answer(words: Sequence[str]) -> str | None:
     asked = [word for word in words if word not in HELP]
     if len(asked) < len(words) and len(asked) > 1 and asked[0] == "train" and not asked[1].startswith("-"):
         return _help_of_recipe(asked)
-    return app(words)
-
-
-def _note(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, indent=2)
+    return app(evaluating.with_json_files(words))
 
 
 # --- training --------------------------------------------------------------------------------------------------
@@ -105,7 +82,7 @@ def train(
     """
     complete = _recipe(recipe, fields, data=data, steps=steps, seed=seed, checkpoint_every=checkpoint_every)
     if dry_run:
-        return _json(complete.model_dump(mode="json"))
+        return as_text(complete.model_dump(mode="json"))
     from adversaria.cli.places import named_after, new_folder, next_free
 
     folder = next_free(named_after(complete.name)) if out is None else new_folder(out)
@@ -113,7 +90,7 @@ def train(
     from adversaria.cli.tables import outcome
 
     if not quiet:
-        _note(f"training {complete.name} in {folder}")
+        note(f"training {complete.name} in {folder}")
     watchers = _watchers(folder, tensorboard)
     return outcome(runs.train(complete, folder, device=device, watchers=watchers, quiet=quiet), as_json=as_json)
 
@@ -173,13 +150,13 @@ def resume(
 
     found = runs.Run(run)
     if found.step == found.recipe.steps and steps in (None, found.step):
-        _note(f"{run} has done all its steps already; to go further: adversaria resume {run} --steps N")
+        note(f"{run} has done all its steps already; to go further: adversaria resume {run} --steps N")
     else:
         found = runs.resume(found, steps=steps, device=device, watchers=_watchers(run, tensorboard), quiet=quiet)
     return outcome(found, as_json=as_json)
 
 
-@app.command(sort_key=7)
+@app.command(sort_key=11)
 def recipes(name: str | None = None, /, *, as_json: AsJson = False) -> str:
     """List the recipes that come with the package, or show one in full.
 
@@ -193,10 +170,10 @@ def recipes(name: str | None = None, /, *, as_json: AsJson = False) -> str:
 
     if name is not None:
         one = read(name)
-        return _json(one.model_dump(mode="json")) if as_json else listing(one, flags=False)
+        return as_text(one.model_dump(mode="json")) if as_json else listing(one, flags=False)
     found = [(make(), (make.__doc__ or "").splitlines()[0]) for make in PUBLISHED]
     if as_json:
-        return _json([{"name": r.name, "about": about, "recipe": r.model_dump(mode="json")} for r, about in found])
+        return as_text([{"name": r.name, "about": about, "recipe": r.model_dump(mode="json")} for r, about in found])
     table = aligned([(recipe.name, about) for recipe, about in found])
     return f"{table}\n\nin full: adversaria recipes NAME      to train: adversaria train NAME"
 
@@ -217,6 +194,7 @@ def sample(
     method: str | None = None,
     chain_length: str | None = None,
     calibrate: str | None = None,
+    best: Switch = False,
     overwrite: Switch = False,
     quiet: Switch = False,
     as_json: AsJson = False,
@@ -238,6 +216,7 @@ def sample(
             auto (mh alone); as published if not given: 640, 1000 for langevin, 25 for flow.
         calibrate: How the critic is calibrated: identity, temperature, platt, beta, isotonic. If not given isotonic, or
             platt for langevin, latent-mh and flow, which need a gradient.
+        best: Take a run's best checkpoint instead of its last, if it was trained with --evaluation.best.
         overwrite: Replace the file at --out.
         quiet: Show no progress.
         as_json: Print what was written as JSON.
@@ -245,9 +224,10 @@ def sample(
     from adversaria.cli import samples
     from adversaria.cli.places import new_file, new_folder
     from adversaria.model import load
+    from adversaria.runs import Run
 
-    how = _asked(method, calibrate, chain_length)
-    loaded = load(model)
+    how = asked_for(method, calibrate, chain_length)
+    loaded = Run(model).model(best=True) if best else load(model)
     kind = format or (samples.format_of(out) if out else "png")
     y = None if of_class is None else samples.class_index(loaded, of_class)
     if out is None:
@@ -259,72 +239,16 @@ def sample(
     said = f"{target}: {count} sample{'s' * (count > 1)} of step {loaded.step}, seed {seed}"
     if how is None:
         samples.write(samples.draw(loaded, count, seed=seed, y=y), target, kind)
-        return _json(facts) if as_json else said
+        return as_text(facts) if as_json else said
     from adversaria.cli.correcting import draw_corrected, run_of
 
     drawn, diagnostics = draw_corrected(run_of(model), loaded, how, count, seed=seed, y=y, quiet=quiet)
     facts["diagnostics"] = diagnostics.to_json()
     samples.write(drawn, target, kind, facts=facts)
-    return _json(facts) if as_json else f"{said}\n{diagnostics}"
+    return as_text(facts) if as_json else f"{said}\n{diagnostics}"
 
 
-@app.command(sort_key=4)
-def evaluate(
-    run: Path,
-    /,
-    *,
-    floor: Switch = False,
-    metrics: Annotated[list[Literal["fid", "kid"]] | None, Parameter(consume_multiple=True, negative=())] = None,
-    features: str | None = None,
-    samples: PositiveInt | None = None,
-    seed: NonNegativeInt = 0,
-    method: str | None = None,
-    chain_length: str | None = None,
-    calibrate: str | None = None,
-    quiet: Switch = False,
-    as_json: AsJson = False,
-) -> str:
-    """Measure a run against real samples that it did not train on.
-
-    Images are compared with held-out ones, points with the modes of their law.
-    The report shows what was measured. With --method corrected samples are measured instead of the model's own.
-
-    Arguments:
-        run: Folder of the run.
-        floor: Measure real training samples in the same way too: no model should be expected to score better.
-        metrics: Of images: fid (Fréchet distance), kid (kernel distance); both if not given.
-        features: Extractor of features of images: pixels, lenet-digits, lenet-mnist, or the path of a LeNet's weights;
-            the recipe's if not given.
-        samples: Most samples on each side; the recipe's if not given.
-        seed: Of the samples, and of which real images are drawn if there are more than enough.
-        method: How to correct: mh (Metropolis-Hastings), rejection, exact-rejection, perfect (coupling from the past),
-            resampling, langevin, latent-mh, flow. Not corrected if not given.
-        chain_length: Proposals per sample of mh or resampling, or steps of langevin, latent-mh or flow: a number, or
-            auto (mh alone); as published if not given: 640, 1000 for langevin, 25 for flow.
-        calibrate: How the critic is calibrated: identity, temperature, platt, beta, isotonic. If not given isotonic, or
-            platt for langevin, latent-mh and flow, which need a gradient.
-        quiet: Show no progress.
-        as_json: Print JSON.
-    """
-    how = _asked(method, calibrate, chain_length)
-    from adversaria.cli.measuring import Protocol, measure
-    from adversaria.runs import Run
-
-    measurements = measure(Run(run), Protocol(metrics, features, samples, seed, how, quiet), floor=floor)
-    if as_json:
-        return _json([measurement.to_json() for measurement in measurements])
-    return "\n\n".join(map(str, measurements))
-
-
-def _asked(method: str | None, calibrate: str | None, chain_length: str | None) -> "Asked | None":
-    if method is None and calibrate is None and chain_length is None:
-        return None
-    from adversaria.cli.correcting import asked
-
-    return asked(method, calibrate, chain_length)
-
-
-@app.command(sort_key=5)
+@app.command(sort_key=8)
 def calibrate(
     run: Path,
     /,
@@ -355,11 +279,11 @@ def calibrate(
     known = check_calibration(method)
     found = calibrated(Run(run), known, seed=seed, of_class=of_class, out=out)
     if as_json:
-        return _json([one.to_json() for one in found] if len(found) > 1 else found[0].to_json())
+        return as_text([one.to_json() for one in found] if len(found) > 1 else found[0].to_json())
     return "\n\n".join(map(str, found))
 
 
-@app.command(sort_key=6)
+@app.command(sort_key=9)
 def report(run: Path, /, *, seed: NonNegativeInt = 0, as_json: AsJson = False) -> str:
     """Write the page of a run: pictures, curves, scores and configuration in one self-contained file.
 
@@ -372,13 +296,13 @@ def report(run: Path, /, *, seed: NonNegativeInt = 0, as_json: AsJson = False) -
     from adversaria.runs import Run
 
     page = write_report(Run(run), seed=seed)
-    return _json({"report": str(page)}) if as_json else str(page)
+    return as_text({"report": str(page)}) if as_json else str(page)
 
 
 # --- from beginning to end -------------------------------------------------------------------------------------
 
 
-@app.command(sort_key=8)
+@app.command(sort_key=12)
 def demo(*, out: Path | None = None, steps: PositiveInt | None = None, as_json: AsJson = False) -> str:
     """Train on the digits that come with the package, sample, measure, and write the report: two minutes at most.
 
@@ -395,10 +319,10 @@ def demo(*, out: Path | None = None, steps: PositiveInt | None = None, as_json: 
     from adversaria.cli.demo import play
 
     shown = play(folder, steps)
-    return _json(shown.to_json()) if as_json else str(shown)
+    return as_text(shown.to_json()) if as_json else str(shown)
 
 
-@app.command(sort_key=9)
+@app.command(sort_key=13)
 def reproduce(
     study: str | None = None,
     /,
@@ -428,9 +352,9 @@ def reproduce(
 
     if study is None:
         facts = [study_facts(each) for each in studies.STUDIES]
-        return _json(facts) if as_json else study_list(facts)
+        return as_text(facts) if as_json else study_list(facts)
     folder = out or Path("runs/reproduce") / f"{studies.named(study).name}-{tier}"
     results = studies.run(study, tier, folder, device=device, quiet=quiet)
     if page is not None:
         studies.write_results(page, results)
-    return _json(results.to_json()) if as_json else results.table()
+    return as_text(results.to_json()) if as_json else results.table()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from adversaria.progress import duration
 
 if TYPE_CHECKING:
+    from adversaria.evaluation.cache import Entry
     from adversaria.reproduce import Study
     from adversaria.runs import Run
 
@@ -76,3 +77,28 @@ def study_list(facts: Sequence[Mapping[str, Any]]) -> str:
         ]
         rows.append(("", ""))
     return f"{aligned(rows)}\nto play one: adversaria reproduce NAME [--tier full]"
+
+
+def entries_table(found: "Sequence[Entry]", *, cleared: bool) -> str:
+    """Entries of the cache, with their sizes, and the sum."""
+    from adversaria.downloads import cache_folder
+
+    total = f"{'deleted' if cleared else 'in all'} {len(found):,} entries, {_size(sum(e.size for e in found))}"
+    if not found:
+        return f"{cache_folder()}: {'nothing to delete' if cleared else 'empty'}"
+    rows = [f"{entry.kind:8}  {entry.path.name[:12]}  {_size(entry.size):>8}  {entry.about}" for entry in found]
+    return "\n".join([*rows, f"{cache_folder()}: {total}"])
+
+
+def _size(count: int) -> str:
+    """Bytes for people.
+
+    >>> _size(512), _size(1_500_000)
+    ('512 B', '1.5 MB')
+    """
+    size, unit = float(count), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if size < 1000:
+            break
+        size, unit = size / 1000, larger
+    return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.2g} {unit}"

@@ -94,7 +94,7 @@ def _file_hash(path: str) -> bytes:
 def _build(entry: Path, source: Source, wish: Wish, progress: Progress | None) -> None:
     contents = source.read()
     try:
-        _sweep(entry.parent)
+        sweep_old(entry.parent)
         with atomic_folder(entry) as folder, quiet():
             _decode(folder, source.name, contents, wish, progress or (lambda done, total: None))
     except OSError as error:
@@ -105,7 +105,8 @@ def _build(entry: Path, source: Source, wish: Wish, progress: Progress | None) -
             ) from error
 
 
-def _sweep(folder: Path) -> None:
+def sweep_old(folder: Path) -> None:
+    """Delete what killed processes left half-written in a folder of the cache, a day after."""
     for left in folder.glob(".*.tmp"):
         try:
             if time.time() - left.stat().st_mtime > _STALE:

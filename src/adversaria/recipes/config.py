@@ -33,6 +33,14 @@ def _one_or_many(value: Any) -> Any:
     return [value] if isinstance(value, str | dict | Config) else value
 
 
+def _names(value: Any) -> Any:
+    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+
+def _none_in_words(value: Any) -> Any:
+    return None if value in ("none", "None", "null") else value
+
+
 OneOf = (BeforeValidator(_kind_alone), Discriminator("kind"))
 """Marks a union of kinds: `Annotated[A | B, *OneOf]`."""
 
@@ -321,12 +329,27 @@ class Averaging(Config):
 
 
 class Evaluation(Config):
-    """What `evaluate` and the report measure unless told otherwise."""
+    """What `evaluate` measures unless told otherwise, and what a run measures of itself while it trains."""
 
     features: str = "pixels"
     """Extractor: pixels, lenet-digits, lenet-mnist."""
     samples: PositiveInt = 10_000
     """Most samples per side."""
+    metrics: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
+    """Of images fid, kid, …; of points modes, high_quality, divergence, spread. Empty: fid and kid, or all four."""
+    every: PositiveInt | None = None
+    """Steps between measurements while training; none: it is measured afterwards only."""
+    best: Annotated[str | None, BeforeValidator(_none_in_words)] = None
+    """Metric by which the best checkpoint so far is kept beside the latest ones; none: it is not."""
+
+    @model_validator(mode="after")
+    def _the_best_is_measured(self) -> Self:
+        if self.best is not None and self.every is None:
+            raise ValueError(
+                f"evaluation.best is '{self.best}', but nothing is measured while training; set evaluation.every to "
+                f"the steps between measurements, or evaluation.best to none"
+            )
+        return self
 
 
 class Recipe(Config):

@@ -137,6 +137,35 @@ def scores_over_steps(
     return figure
 
 
+@styled
+def score_curve(
+    points: Sequence[tuple[int, float, float | None]], *, ylabel: str, floor: float | None, best: int | None = None
+) -> "Figure":
+    """A score measured while training against steps, within one standard error, and the floor that real samples set.
+
+    Arguments:
+        points: (step, value, standard error or None), in the order of their steps.
+        ylabel: the score.
+        floor: the score of real samples, or None.
+        best: the step of the best checkpoint, or None.
+    """
+    figure, axes = panel()
+    step, value = (np.array(row, dtype=np.float64) for row in list(zip(*points, strict=True))[:2])
+    error = np.array([e or 0.0 for _, _, e in points])
+    axes.plot(step, value, color=FAKE, label="generated", marker="o" if len(step) == 1 else "", markersize=4)
+    if error.any():
+        axes.fill_between(step, value - error, value + error, color=FAKE, alpha=0.25, linewidth=0, label="± 1 s.e.")
+    if floor is not None:
+        axes.axhline(floor, color=REAL, linestyle="--", linewidth=1, label="real (floor)")
+    if best is not None:
+        axes.scatter([best], value[step == best][:1], color=FAKE, marker="D", s=25, zorder=3, label="best, kept")
+    axes.set_xlabel("training step")
+    axes.set_ylabel(ylabel)
+    few_ticks(axes)
+    legend(figure, axes, columns=2)
+    return figure
+
+
 # --- points ------------------------------------------------------------------------------------------------------
 
 

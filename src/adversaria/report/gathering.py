@@ -66,6 +66,7 @@ def gather(run: Run, *, seed: int) -> Material:
         seed=seed,
         events=run.events(),
         evaluations=run.evaluations(),
+        measured=run.measured(),
         snapshots=_snapshots(run),
         shown=shown,
         corrected=corrected if isinstance(corrected, Corrected) else None,

@@ -142,6 +142,8 @@ class Material:
     """Of the samples on the page."""
     events: Sequence[Event] = ()
     evaluations: Sequence[Mapping[str, Any]] = ()
+    measured: Sequence[Mapping[str, Any]] = ()
+    """What was measured while training, one line each as in the log; those of real samples are the floor."""
     snapshots: Sequence[Snapshot] = ()
     shown: Images | Points | None = None
     corrected: Corrected | None = None

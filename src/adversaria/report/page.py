@@ -47,7 +47,8 @@ def write_report(run: "Run", *, seed: int = 0) -> Path:
 
 def page(material: Material) -> str:
     """The page as HTML text."""
-    found = scores(material.evaluations)
+    evaluated = scores(material.evaluations)
+    found = evaluated if latest(evaluated) else scores(material.measured)
     shown = material.shown
     measured = exhibits.measured(shown) if isinstance(shown, Points) else latest(found)
     return _template().render(
@@ -59,8 +60,8 @@ def page(material: Material) -> str:
         comparison=None if material.corrected is None else of_corrected(material.corrected, shown),
         path=exhibits.of_path(quantities(material.events)),
         snapshots=exhibits.of_snapshots(material.snapshots, material.shape),
-        training=_training(material) + scoreboard.improvement(found),
-        table=scoreboard.table(found),
+        training=scoreboard.course(material.measured) + _training(material) + scoreboard.improvement(evaluated),
+        table=scoreboard.table(evaluated),
         facts=[("seed of the run", str(material.configuration.get("seed", ""))), *material.provenance.rows()],
         configuration=json.dumps(material.configuration, indent=2, ensure_ascii=False),
     )

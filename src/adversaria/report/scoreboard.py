@@ -1,11 +1,12 @@
 """Scores as they stand on the page: large ones at the top, all of them in a table, and their course over training."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from adversaria.report import figures, words
 from adversaria.report.exhibits import Chart
-from adversaria.report.scores import CORRECTED, REAL, Score, floor_of, history, latest
+from adversaria.report.scores import CORRECTED, REAL, Score, floor_of, history, latest, scores
 
 COLUMNS = ("notes", "seed", "against")
 """Parts of a protocol that are shown elsewhere."""
@@ -117,3 +118,30 @@ def improvement(found: Sequence[Score]) -> list[Chart]:
         title = words.meaning(score.name).title
         charts.append(Chart.of(figure, f"score {place}", title, f"{title} at each evaluation"))
     return charts
+
+
+def course(measured: Sequence[Mapping[str, Any]]) -> list[Chart]:
+    """Scores measured while training, each as a curve.
+
+    Arguments:
+        measured: lines of the log, in order; one is the floor.
+    """
+    found = scores(measured)
+    best = next((line for line in reversed(measured) if line.get("best")), None)
+    return [_curve(score, found, best, place) for place, score in enumerate(latest(found))]
+
+
+def _curve(score: Score, found: Sequence[Score], best: Mapping[str, Any] | None, place: int) -> Chart:
+    meaning, floor, past = words.meaning(score.name), floor_of(score, found), history(score, found)
+    kept = next((s for s in past if best is not None and s.step == best["step"]), None)
+    figure = figures.score_curve(
+        [(s.step or 0, s.estimate.value, s.estimate.se) for s in past],
+        ylabel=meaning.short,
+        floor=None if floor is None else floor.estimate.value,
+        best=None if kept is None else kept.step,
+    )
+    caption = [f"{_sizes(score)}, the same latents at each step."]
+    if kept is not None:
+        caption.append(f"The best checkpoint, of step {kept.step:,}, scored {kept.text}.")
+    described = f"{meaning.title} measured while training"
+    return Chart.of(figure, f"course {place}", meaning.title, described, " ".join(caption))

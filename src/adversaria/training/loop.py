@@ -3,7 +3,7 @@
     for each round
         deal batches and draw latents, as functions of (seed, number)
         play the round
-        now and then write a line, a picture, a checkpoint
+        now and then write a line, a picture, scores, a checkpoint
         stop when asked
 
 Several runs of one recipe can sit at the same table, each with its own seed, data and folder; a form that plays
@@ -26,6 +26,7 @@ from adversaria.training.eager import Form, Inputs, Reports
 from adversaria.training.feed import Feed
 from adversaria.training.grid import save_picture
 from adversaria.training.journal import Journal
+from adversaria.training.monitor import BEST, MEASURED, Line, Monitor, best_so_far, keep_as_best, prune_best
 from adversaria.training.state import State
 from adversaria.training.stopping import Stop
 
@@ -41,6 +42,8 @@ class Seat:
         journal: where it is written down.
         picture: samples on a fixed latent; None for games that have none.
         reach: pictures of points show ±reach, the same at each step; None for images.
+        monitor: measures the game as it stands; None for games that are not measured.
+        best: the line of the best measurement so far, which the loop keeps.
     """
 
     state: State
@@ -49,6 +52,8 @@ class Seat:
     journal: Journal
     picture: Callable[[], Tensor] | None = None
     reach: float | None = None
+    monitor: Monitor | None = None
+    best: Line | None = None
 
 
 class Table(Protocol):
@@ -89,10 +94,12 @@ class Rhythm:
     checkpoint_every: int
     keep_checkpoints: int
     sample_every: int | None = None
+    measure_every: int | None = None
 
 
 Watch = Callable[[int, int, dict[str, Any]], None]
-"""`watch(step, steps, line)`: told of every line that the first seat writes."""
+"""`watch(step, steps, line)`: told of every line of losses that the first seat writes, with `scores`, each an estimate
+in JSON, if it was measured at that step."""
 
 
 def deal(game: Game, feed: Feed, seed: int, step: int) -> list[tuple[Batch, Tensors]]:
@@ -119,8 +126,11 @@ def play_to_the_end(seats: Sequence[Seat], table: Table, rhythm: Rhythm, stop: S
     """
     first = seats[0].state
     if first.step == 0:
-        _save(seats, table, rhythm)
+        _save(seats, table)
+    if first.step == first.steps:  # a kill may have come after the last save
+        _prune(seats, rhythm)
     for seat in seats:
+        seat.best = best_so_far(seat.journal.folder)
         seat.journal.pause()
     while first.step < first.steps:
         inputs = [deal(seat.state.game, seat.feed, seat.seed, seat.state.step) for seat in seats]
@@ -142,23 +152,29 @@ def _write_what_is_due(
 ) -> None:
     first = seats[0].state
     save = leaving or first.step % rhythm.checkpoint_every == 0
-    show = rhythm.sample_every is not None and (first.step == first.steps or first.step % rhythm.sample_every == 0)
-    if not (save or show or first.step % rhythm.log_every == 0):
+    show, measure = _is_due(first, rhythm.sample_every), _is_due(first, rhythm.measure_every)
+    if not (save or show or measure or first.step % rhythm.log_every == 0):
         return
     lines = [seat.journal.write(seat.state) for seat in seats]  # before saving: it finds losses that are not finite
-    if lines[0] is not None:
-        for watch in watchers:
-            watch(first.step, first.steps, lines[0])
-    if show or save:
+    if show or measure or save:
         table.sync()
         for seat in seats:
             _check_weights(seat.state)
     if show:
         _show(seats)
+    found = [_measure(seat, table) for seat in seats] if measure else [{}]
+    if lines[0] is not None:
+        for watch in watchers:
+            watch(first.step, first.steps, lines[0] | found[0])
     if save:
-        _save(seats, table, rhythm)
+        _save(seats, table)
+        _prune(seats, rhythm)
     for seat in seats:
         seat.journal.pause()
+
+
+def _is_due(state: State, every: int | None) -> bool:
+    return every is not None and (state.step == state.steps or state.step % every == 0)
 
 
 def _check_weights(state: State) -> None:
@@ -171,12 +187,30 @@ def _check_weights(state: State) -> None:
             )
 
 
-def _save(seats: Sequence[Seat], table: Table, rhythm: Rhythm) -> None:
+def _save(seats: Sequence[Seat], table: Table) -> None:
     table.sync()
     for seat in seats:
-        folder = seat.journal.folder / "checkpoints"
-        checkpoint.save(seat.state, folder, form=table.name)
-        checkpoint.prune(folder, rhythm.keep_checkpoints)
+        checkpoint.save(seat.state, seat.journal.folder / "checkpoints", form=table.name)
+
+
+def _prune(seats: Sequence[Seat], rhythm: Rhythm) -> None:
+    """Only once all seats have saved: after a kill they go back to a step that all have a checkpoint of."""
+    for seat in seats:
+        checkpoint.prune(seat.journal.folder / "checkpoints", rhythm.keep_checkpoints)
+        prune_best(seat.journal.folder)
+
+
+def _measure(seat: Seat, table: Table) -> dict[str, Any]:
+    """Measure, write it down, and keep the best; the scores, for watchers."""
+    if seat.monitor is None:
+        return {}
+    line = seat.monitor.measure()
+    best = seat.monitor.improves(line, seat.best)
+    seat.journal.note(MEASURED, seat.state.step, **line, **({BEST: True} if best else {}))
+    if best:
+        seat.best = line
+        keep_as_best(seat.state, seat.journal.folder, form=table.name)
+    return {"scores": line["scores"]} if "scores" in line else {}
 
 
 def _show(seats: Sequence[Seat]) -> None:

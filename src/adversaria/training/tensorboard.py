@@ -7,7 +7,8 @@ from adversaria.errors import RunError
 
 
 class TensorBoard:
-    """Told of every line of the journal, writes its numbers as curves: `PHASE/loss`, `rate/PLAYER`, throughput.
+    """Told of every line of the journal, writes its numbers as curves: `PHASE/loss`, `rate/PLAYER`, `score/METRIC`,
+    throughput.
 
     Arguments:
         folder: of the event files; look at them with `tensorboard --logdir`.
@@ -30,5 +31,7 @@ class TensorBoard:
                 self._writer.add_scalar(f"{phase}/{name}", value, step)
         for player, rate in line["rates"].items():
             self._writer.add_scalar(f"rate/{player}", rate, step)
+        for metric, estimate in line.get("scores", {}).items():
+            self._writer.add_scalar(f"score/{metric}", estimate["value"], step)
         self._writer.add_scalar("images_per_second", line["images_per_second"], step)
         self._writer.flush()

@@ -1,0 +1,93 @@
+r"""A polynomial kernel less what cancels in MMD², so that products in float32 are as good as float64.
+
+For a centre c, and x, y in units where s = 1, write x·y + o = q + t with
+
+    q = c·c + o,      t = g + a_x + a_y,      g = (x − c)·(y − c),      a_x = c·(x − c).
+
+Then
+
+    (x·y + o)ᵖ = qᵖ + p qᵖ⁻¹ (a_x + a_y) + p qᵖ⁻¹ g + t² Σ_{k=2}^p C(p, k) qᵖ⁻ᵏ tᵏ⁻².
+
+The first two terms cancel in MMD², sample by sample, however large they are; so they are never computed. With
+p = 3 what is left is 3 q² g + t² (3 q + t).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from adversaria.kernels import Polynomial
+from adversaria.metrics.samples import ROWS
+
+
+@dataclass(frozen=True)
+class Centred:
+    """A sample in the coordinates above, all in units of the largest x·y + o."""
+
+    values: Tensor  # (n, F) of which g is the product
+    offset: Tensor  # (n,)   a
+    centre: float  #         q
+    degree: int  #           p
+
+    @property
+    def device(self) -> torch.device:
+        """Where it lies."""
+        return self.values.device
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, rows: slice | Tensor) -> "Centred":
+        return Centred(self.values[rows], self.offset[rows], self.centre, self.degree)
+
+    def against(self, other: "Centred") -> Tensor:
+        """p qᵖ⁻¹ g + t² Σ_k C(p, k) qᵖ⁻ᵏ tᵏ⁻², (n, m) float64."""
+        product, p, q = self.values @ other.values.T, self.degree, self.centre
+        if p == 1:
+            return product.double()
+        t = product + self.offset[:, None]
+        t += other.offset
+        if p == 2:
+            return t.square_().add_(product, alpha=2 * q).double()
+        kernel = t + p * q  # by Horner
+        for k in range(p - 2, 1, -1):
+            kernel *= t
+            kernel += math.comb(p, k) * q ** (p - k)
+        kernel *= t.square_()
+        return kernel.add_(product, alpha=p * q ** (p - 1)).double()
+
+
+def centred(kernel: Polynomial, samples: Sequence[Tensor]) -> tuple[tuple[Centred, ...], float]:
+    """Samples (n, F) around the mean of their means, and the unit of k.
+
+    Everything is of order 1 whatever the features are, so that no power overflows.
+    """
+    dtype = samples[0].dtype
+    for sample in samples[1:]:
+        dtype = torch.promote_types(dtype, sample.dtype)
+    root = kernel.scale_for(samples[0].shape[1]) ** 0.5
+    means = [sample.mean(0, dtype=torch.float64) for sample in samples]
+    centre = torch.stack(means).mean(0) * root
+    q = kernel.offset + centre.square().sum().item()
+    largest = max(
+        ((rows.double() * root - centre).square().sum(1).max().item()) for x in samples for rows in x.split(ROWS)
+    )
+    unit = q + largest or 1.0  # all features 0, and no offset
+    sides = []
+    for sample in samples:
+        values = torch.empty(sample.shape, dtype=dtype, device=sample.device)
+        offset = torch.empty(len(sample), dtype=dtype, device=sample.device)
+        for start in range(0, len(sample), ROWS):
+            rows = sample[start : start + ROWS].double() * root - centre
+            values[start : start + ROWS] = rows / unit**0.5
+            offset[start : start + ROWS] = rows @ centre / unit
+        sides.append(Centred(values, offset, q / unit, kernel.degree))
+    return tuple(sides), _power(unit, kernel.degree)
+
+
+def _power(unit: float, degree: int) -> float:
+    """unitᵖ, infinite beyond float64."""
+    return unit**degree if degree * math.log10(unit) < 300 else math.inf
