@@ -16,7 +16,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from adversaria.correction import calibrate_run, corrected
-    from adversaria.evaluation import evaluate
+    from adversaria.evaluation import compare, evaluate
     from adversaria.model import Model, from_pretrained, load
     from adversaria.recipes import read
     from adversaria.report import write_report
@@ -29,6 +29,7 @@ _HOMES = {
     "load": "model",
     "from_pretrained": "model",
     "Model": "model",
+    "compare": "evaluation",
     "evaluate": "evaluation",
     "calibrate_run": "correction",
     "corrected": "correction",
@@ -38,6 +39,7 @@ _HOMES = {
 _PARTS = (
     "data",
     "errors",
+    "evaluation",
     "games",
     "metrics",
     "nn",
@@ -53,6 +55,7 @@ __all__ = [
     "Model",
     "Run",
     "calibrate_run",
+    "compare",
     "corrected",
     "evaluate",
     "from_pretrained",
