@@ -18,25 +18,9 @@ from adversaria.metrics.density_coverage import (
     neighbour_measures,
 )
 from adversaria.metrics.estimate import Estimate
-from adversaria.metrics.extrapolated import frechet_distance_extrapolated
-from adversaria.metrics.features import (
-    Custom,
-    Extractor,
-    Pixels,
-    TrainedLeNet,
-    extract,
-    extractor,
-    save_lenet,
-)
 from adversaria.metrics.extractor import Classifier, Custom, Extractor, Pixels, notes_of, protocol_of
 from adversaria.metrics.extrapolated import frechet_distance_extrapolated
 from adversaria.metrics.features import extract, extractor, stream
-from adversaria.metrics.frechet import (
-    frechet_distance,
-    frechet_distance_of_gaussians,
-    frechet_distance_of_moments,
-)
-from adversaria.metrics.inception_score import inception_score, inception_score_of_all
 from adversaria.metrics.frechet import frechet_distance, frechet_distance_of_gaussians, frechet_distance_of_moments
 from adversaria.metrics.inception import Inception, InceptionSpatial, InceptionStage
 from adversaria.metrics.inception_network import InceptionV3
@@ -44,10 +28,6 @@ from adversaria.metrics.inception_score import inception_score, inception_score_
 from adversaria.metrics.kernel import kernel_distance, kernel_distance_subsets
 from adversaria.metrics.lenet import LeNet
 from adversaria.metrics.levels import Floored, Rounded
-from adversaria.metrics.modes import ModeCoverage, mode_coverage
-from adversaria.metrics.moments import Moments, MomentStream
-from adversaria.metrics.statistics import Statistics
-from adversaria.metrics.moments import Moments
 from adversaria.metrics.mind import monge_distance
 from adversaria.metrics.modes import ClassCoverage, ModeCoverage, class_coverage, mode_coverage
 from adversaria.metrics.moments import Moments, MomentStream
@@ -110,7 +90,6 @@ __all__ = [
     "RandomProjection",
     "Range",
     "Rounded",
-    "Statistics",
     "StoredBicubic",
     "TF1Bilinear",
     "TrainedLeNet",
