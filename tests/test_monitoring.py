@@ -178,7 +178,7 @@ def test_what_is_real_is_made_ready_once(tiny, tmp_path, monkeypatch):
             seen.append(len(images))
             return super().__call__(images)
 
-    monkeypatch.setattr(monitoring, "extractor", lambda name: Counting())
+    monkeypatch.setattr(monitoring, "extractor", lambda name, device: Counting())
     splits = assemble.data_of(tiny("digits"))
     run = train(tiny("digits", evaluation=IMAGES | {"every": 1, "samples": 70}), tmp_path / "run")
     assert len(splits.held_out) > 70
@@ -402,7 +402,10 @@ def test_networks_are_left_in_the_mode_they_were_in(tiny):
 
 
 def test_of_every_metric_one_direction_is_better():
+    from adversaria.evaluation import METRICS
+
     assert not set(LESS) & set(MORE)
+    assert set(METRICS) <= {*LESS, *MORE}
     assert all(less_is_better(name) for name in LESS)
     assert not any(less_is_better(name) for name in MORE)
 

@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from adversaria.correction import calibrate_run, corrected
     from adversaria.evaluation import compare, evaluate
+    from adversaria.extractors import train_extractor
     from adversaria.model import Model, from_pretrained, load
     from adversaria.recipes import read
     from adversaria.report import write_report
@@ -31,6 +32,7 @@ _HOMES = {
     "Model": "model",
     "compare": "evaluation",
     "evaluate": "evaluation",
+    "train_extractor": "extractors",
     "calibrate_run": "correction",
     "corrected": "correction",
     "write_report": "report",
@@ -63,6 +65,7 @@ __all__ = [
     "read",
     "resume",
     "train",
+    "train_extractor",
     "write_report",
 ]
 

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from cyclopts.types import NonNegativeInt, PositiveInt
 
 from adversaria.cli import evaluating
+from adversaria.cli.features import features
 from adversaria.cli.root import AsJson, OfClass, Switch, app, as_text, asked_for, note
 from adversaria.cli.weights import weights
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from adversaria.recipes import Recipe
     from adversaria.training.loop import Watch
 
+app.command(features)
 app.command(weights)
 
 HELP = {"--help", "-h"}

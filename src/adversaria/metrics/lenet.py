@@ -3,6 +3,8 @@ r"""LeNet: a small classifier of small images, whose hidden layer serves as feat
     x (C, H, W) → [convolution 5×5 → ReLU → max-pool 2] (width) → the same (2·width) → linear → ReLU  = features
                 → linear = logits.
 
+A max-pool halves a side and rounds down; what an odd side loses, its last row, has been seen by the convolution.
+
 A metric in the features of a classifier trained on the data at hand sees what matters in that data; Inception's
 features of digits do not (Bińkowski et al. 2018 measure MNIST this way).
 
@@ -21,13 +23,13 @@ class LeNet(nn.Module):
     """Classifier of images of a fixed shape.
 
     Arguments:
-        shape: (C, H, W); H and W multiples of 4, at least 8.
+        shape: (C, H, W); H and W at least 8.
         classes: number of classes, at least 2.
         width: channels of the first convolution; the second has 2·width, and there are 8·width features.
         generator: of the initial weights, N(0, 2/fan_in) (He et al. 2015, https://arxiv.org/abs/1502.01852), biases 0.
 
     Raises:
-        RecipeError: a side that is not a multiple of 4 or below 8, fewer than 2 classes, a width below 1.
+        RecipeError: a side below 8, fewer than 2 classes, a width below 1.
 
     >>> net = LeNet((1, 8, 8), classes=10, width=4, generator=torch.Generator().manual_seed(0))
     >>> x = torch.zeros(2, 1, 8, 8)
@@ -37,10 +39,10 @@ class LeNet(nn.Module):
 
     def __init__(self, shape: tuple[int, ...], classes: int, *, width: int, generator: torch.Generator) -> None:
         super().__init__()
-        if len(shape) != 3 or shape[0] < 1 or min(shape[1:]) < 8 or any(side % 4 for side in shape[1:]):
+        if len(shape) != 3 or shape[0] < 1 or min(shape[1:]) < 8:
             raise RecipeError(
-                f"LeNet takes images (C, H, W) with sides that are multiples of 4, at least 8, got {tuple(shape)}; "
-                "set the data's resolution to one"
+                f"LeNet takes images (C, H, W) with sides of at least 8 pixels, got {tuple(shape)}; set the data's "
+                "resolution to 8 or more"
             )
         if classes < 2 or width < 1:
             raise RecipeError(f"LeNet needs classes ≥ 2 and width ≥ 1, got classes={classes}, width={width}")
