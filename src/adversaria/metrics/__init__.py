@@ -82,7 +82,6 @@ __all__ = [
     "NeighbourMeasures",
     "Perceptron",
     "Pixels",
-    "Statistics",
     "PrecisionRecall",
     "Preparation",
     "Preset",
