@@ -41,10 +41,10 @@ def kernel_distance(fake: Features, real: Features, kernel: Kernel = POLYNOMIAL)
         real: (m, F), m ≥ 2.
         kernel: k; that of KID unless said otherwise.
 
-    Products are taken in the precision of the features for a polynomial kernel and in float64 for others, sums in
-    float64. Memory: one centred copy of the features (polynomial), and a few blocks of the kernel matrix. The standard
-    error covers the sampling of both sides; it is None with fewer than 3 samples on a side. Symmetric, and invariant to
-    the order of samples and, for every kernel of `adversaria.kernels`, to rotations of the features.
+    Products are taken in the precision of the features for a polynomial kernel and in float64 for others. Memory: one
+    centred copy of the features (polynomial), and a few blocks of the kernel matrix. The standard error covers the
+    sampling of both sides; it is None with fewer than 3 samples on a side. Symmetric, and invariant to the order of
+    samples and, for every kernel of `adversaria.kernels`, to rotations of the features.
 
     Raises:
         MetricError: shapes that do not fit, NaN or infinities, fewer than 2 samples on a side.

@@ -10,7 +10,8 @@ first-order part, and the remainders g (k less its conditional means):
 
 This is exact. The second line is all that is left when the two laws are equal. Each term is estimated without bias
 from row sums and squares of the kernel matrices, up to the square of a mean; the first line, which rounding and noise
-can make negative near equality, counts as at least 0.
+can make negative near equality, counts as at least 0. Rows of a block are summed in the precision of its products, all
+else in float64.
 
 Additive terms a(x) + a(y) of a kernel cancel in MMD², so a side may leave them out.
 
@@ -28,8 +29,8 @@ from torch import Tensor
 from adversaria.kernels import Kernel, Polynomial
 from adversaria.metrics.polynomial import Centred, centred
 
-EDGE = 512
-"""Kernel matrices are made and summed in square blocks of this edge, which a core's cache holds."""
+EDGE = 1024
+"""Kernel matrices are made and summed in square blocks of this edge; none is ever whole in memory."""
 
 EDGE_ELSEWHERE = 4096
 """The edge on a GPU, which one small block would not fill."""
@@ -53,7 +54,7 @@ class Side(Protocol):
         ...
 
     def against(self, other: Self) -> Tensor:
-        """k of all pairs, (n, m) float64, up to additive terms."""
+        """k of all pairs, (n, m), up to additive terms, in the precision of the products."""
         ...
 
 
@@ -205,12 +206,12 @@ def within(side: Side) -> Within:
     for index, (span, x) in enumerate(parts):
         own = x.against(x).fill_diagonal_(0)
         rows[span] += own.sum(1)
-        squares += own.square_().sum()
+        squares += _squares(own)
         for other_span, y in parts[index + 1 :]:
             kernel = x.against(y)
             rows[span] += kernel.sum(1)
             rows[other_span] += kernel.sum(0)
-            squares += 2 * kernel.square_().sum()
+            squares += 2 * _squares(kernel)
     return Within(rows, squares.item())
 
 
@@ -223,7 +224,7 @@ def across(x: Side, y: Side) -> Across:
             kernel = left.against(right)
             rows[x_span] += kernel.sum(1)
             columns[y_span] += kernel.sum(0)
-            squares += kernel.square_().sum()
+            squares += _squares(kernel)
     return Across(rows, columns, squares.item())
 
 
@@ -232,6 +233,10 @@ def blocks(side: Side) -> list[tuple[slice, Side]]:
     edge = EDGE if side.device.type == "cpu" else EDGE_ELSEWHERE
     spans = [slice(start, start + edge) for start in range(0, len(side), edge)]
     return [(span, side[span]) for span in spans]
+
+
+def _squares(kernel: Tensor) -> Tensor:
+    return torch.linalg.vecdot(kernel, kernel).sum(dtype=torch.float64)
 
 
 def _zeros(shape: int | tuple[()], like: Side) -> Tensor:

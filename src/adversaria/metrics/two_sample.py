@@ -119,7 +119,7 @@ def _divided(side: Side, chosen: Tensor, n: int) -> _Divided:
     parts = blocks(side)
     for index, (span, x) in enumerate(parts):
         for other_span, y in parts[index:]:
-            kernel = x.against(y)
+            kernel = x.against(y).double()
             twice = 1 if span == other_span else 2
             if span == other_span:
                 kernel.fill_diagonal_(0)
