@@ -11,18 +11,16 @@ Results are the same, which is checked before the race. At the end: what share o
 machine the convolutions reach. On an NVIDIA card if there is one. Needs torch-fidelity (without torchvision).
 """
 
-import importlib.util
 import sys
 import tempfile
 import time
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
-from unittest.mock import MagicMock
 
 import numpy as np
 import torch
+from peers import peer
 from PIL import Image
 from race import Case, Play, main
 from torch import Tensor, nn
@@ -57,16 +55,10 @@ def timed(play: Play) -> Play:
 
 @cache
 def their_module() -> Any:
-    """torch-fidelity's, which imports torchvision before all else, and does not need it for this."""
-    if importlib.util.find_spec("torch_fidelity") is None:
+    """torch-fidelity's."""
+    module = peer("torch_fidelity.feature_extractor_inceptionv3")
+    if module is None:
         sys.exit("this compares with torch-fidelity; get it: pip install --no-deps torch-fidelity")
-    sets = ModuleType("torchvision.datasets")
-    for name in ("CIFAR10", "CIFAR100", "STL10"):
-        setattr(sets, name, torch.utils.data.Dataset)
-    stubs = {f"torchvision{part}": MagicMock() for part in ("", ".transforms", ".transforms.functional", ".models")}
-    sys.modules.update({**stubs, "torchvision.datasets": sets})
-    import torch_fidelity.feature_extractor_inceptionv3 as module
-
     return module
 
 

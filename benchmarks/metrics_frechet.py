@@ -14,16 +14,15 @@ Numbers are compared before the race. A peer that is not installed is named and 
 requests, which some import for images and downloads, are not needed.
 """
 
-import importlib
 import os
 import sys
 import types
 import warnings
 from collections.abc import Callable
-from importlib.machinery import ModuleSpec
 
 import numpy as np
 import torch
+from peers import peer
 from race import Case, Play, main
 from torch import Tensor, nn
 
@@ -40,52 +39,6 @@ Distance = Callable[[Tensor, Tensor], float]
 
 
 # --- the peers -------------------------------------------------------------------------------------------------
-
-
-NEEDLESS = ("torchvision", "requests")
-"""What peers import for images and downloads alone."""
-
-
-class Anything(type):
-    """A class that has every attribute, of the same kind."""
-
-    def __getattr__(cls, name: str) -> type:
-        """Another of them."""
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return Anything(name, (), {})
-
-
-class Needless:
-    """Finds a module of no use for what is needless and absent."""
-
-    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        """Of these and what is in them."""
-        return ModuleSpec(name, self, is_package=True) if name.split(".")[0] in NEEDLESS else None
-
-    def create_module(self, spec: ModuleSpec) -> types.ModuleType:
-        """One that has everything."""
-        module = types.ModuleType(spec.name)
-        module.__getattr__ = lambda name: getattr(Anything("Nothing", (), {}), name)
-        return module
-
-    def exec_module(self, module: types.ModuleType) -> None:
-        """Nothing."""
-
-
-def peer(name: str) -> types.ModuleType | None:
-    """A module of a peer, or None with a line that says why."""
-    finder = Needless()
-    sys.meta_path.append(finder)  # last: the real one counts if it is there
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return importlib.import_module(name)
-    except Exception as error:  # whatever else a peer's own imports raise
-        print(f"{name.split('.')[0]} is left out: {type(error).__name__}: {error}")
-        return None
-    finally:
-        sys.meta_path.remove(finder)
 
 
 def by_numpy(x: Tensor) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Modules of the tools that ours is raced against, imported without torchvision, which they ask for images alone."""
+"""Modules of the tools that ours is raced against, imported without what they need for images and downloads alone."""
 
 import importlib
 import sys
@@ -8,28 +8,33 @@ from collections.abc import Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 
+NEEDLESS = ("torchvision", "requests")
 
-class Nothing(types.ModuleType):
-    """A module in which every name is an empty class."""
 
-    def __getattr__(self, name: str) -> type:
+class Anything(type):
+    """A class that has every attribute, of the same kind."""
+
+    def __getattr__(cls, name: str) -> type:
+        """Another of them."""
         if name.startswith("__"):
             raise AttributeError(name)
-        return type(name, (), {})
+        return Anything(name, (), {})
 
 
-class WithoutTorchvision(MetaPathFinder, Loader):
-    """Finds `Nothing` for every import of torchvision that nothing else finds."""
+class Needless(MetaPathFinder, Loader):
+    """Finds a module that has everything, and does nothing, for what is needless and absent."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: types.ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Of torchvision and its parts."""
-        return ModuleSpec(name, self, is_package=True) if name.split(".")[0] == "torchvision" else None
+        """Of these and what is in them."""
+        return ModuleSpec(name, self, is_package=True) if name.split(".")[0] in NEEDLESS else None
 
     def create_module(self, spec: ModuleSpec) -> types.ModuleType:
-        """The empty one."""
-        return Nothing(spec.name)
+        """The module."""
+        module = types.ModuleType(spec.name)
+        module.__getattr__ = lambda name: getattr(Anything("Nothing", (), {}), name)  # type: ignore[method-assign]
+        return module
 
     def exec_module(self, module: types.ModuleType) -> None:
         """Nothing to do."""
@@ -37,8 +42,8 @@ class WithoutTorchvision(MetaPathFinder, Loader):
 
 def peer(name: str) -> types.ModuleType | None:
     """A peer's module, or None after a line that says why it is left out."""
-    finder = WithoutTorchvision()
-    sys.meta_path.append(finder)
+    finder = Needless()
+    sys.meta_path.append(finder)  # last: the real one counts if it is there
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -91,7 +91,7 @@ def test_points_score_what_they_score_afterwards(tiny, tmp_path):
     for saved, line in zip(run.checkpoints()[1:], lines, strict=True):
         found = mode_coverage(load(saved).sample(200, seed=line["seed"]), law.modes, law.scale)
         assert scores(line) == {one.name: (one.value, one.se) for one in found if one is not None}
-    assert set(scores(floor, "real")) == {"modes", "high_quality", "divergence", "spread"}
+    assert set(scores(floor, "real")) == {"modes", "high_quality", "divergence", "reverse_kl", "spread"}
     # Binomial(200, e⁻⁸) points of the law lie beyond 4 σ: more than 5 with probability below 1e-9.
     assert scores(floor, "real")["high_quality"][0] >= 1 - 5 / 200
 

@@ -89,6 +89,7 @@ __all__ = [
     "RandomProjection",
     "Range",
     "Rounded",
+    "Statistics",
     "StoredBicubic",
     "TF1Bilinear",
     "TrainedLeNet",

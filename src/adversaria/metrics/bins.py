@@ -25,7 +25,6 @@ import math
 
 import numpy as np
 import torch
-from scipy.stats import norm
 from torch import Tensor
 
 from adversaria.errors import MetricError
@@ -82,7 +81,7 @@ def different_bins(
     p, q = counts[0] / n, counts[1] / m
     both = (counts[0] + counts[1]) / (n + m)
     z = (p - q) / np.sqrt(np.maximum(both * (1 - both), 1e-300) * (1 / n + 1 / m))
-    limit = float(norm.isf(level / 2))
+    limit = -float(torch.special.ndtri(torch.tensor(level / 2, dtype=torch.float64)))
     different = int((abs(z) > limit).sum())
     protocol: Protocol = {
         "bins": bins,
@@ -109,7 +108,7 @@ def _variance(z: np.ndarray, limit: float) -> float:
     shrinkage = max(1 - 1 / max(float(np.mean(z**2)), 1e-300), 0.0)
     nodes, weights = np.polynomial.hermite_e.hermegauss(31)
     delta = shrinkage * z[:, None] + math.sqrt(shrinkage) * nodes
-    chance = norm.sf(limit - delta) + norm.cdf(-limit - delta)
+    chance = torch.special.ndtr(torch.from_numpy(np.stack([delta - limit, -delta - limit]))).sum(0).numpy()
     return float(((chance * (1 - chance)) @ weights / weights.sum()).sum())
 
 

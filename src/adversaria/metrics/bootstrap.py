@@ -31,7 +31,6 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import torch
-from scipy.stats import t as student
 from torch import Tensor
 
 from adversaria.errors import MetricError
@@ -194,6 +193,8 @@ def _difference(
 ) -> Difference:
     count, value = len(resampled), values[0] - values[1]
     error = resampled.std().item()
+    from scipy.stats import t as student  # takes half a second to import
+
     reach = float(student.ppf((1 + LEVEL) / 2, count - 1)) * error
     p = 2 * float(student.sf(abs(value) / error, count - 1)) if error > 0 else float(value == 0)
     how = protocol | {"resampling": f"{count} random halves, the same of the reals for both"}
