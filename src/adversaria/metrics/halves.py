@@ -48,7 +48,7 @@ def halves(x: Tensor, k: int, purpose: str) -> Tensor:
     n = len(x)
     splits = SPLITS if n // 2 > k else 0
     first = torch.zeros(n, splits, dtype=torch.bool)
-    sums = torch.cat([rows.double().sum(1) for rows in x.split(ROWS)])
+    sums = torch.cat([rows.sum(1, dtype=torch.float64) for rows in x.split(ROWS // 8)])
     order = sums.argsort(stable=True).cpu()
     generator = generator_for(0, "halves", purpose, n)
     for split in range(splits):

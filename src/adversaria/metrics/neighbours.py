@@ -94,7 +94,7 @@ class Cloud:
 
 def clouds(fake: Tensor, real: Tensor) -> tuple[Cloud, Cloud]:
     """Both samples about their common centre, in one unit; each is copied once, in the precision it came in."""
-    centre = (fake.mean(0, dtype=torch.float64) + real.mean(0, dtype=torch.float64)) / 2
+    centre = (_mean(fake) + _mean(real)) / 2
     largest = max(
         (rows.double() - centre).square().sum(1).max().item() for x in (fake, real) for rows in x.split(_few(x))
     )
@@ -120,6 +120,14 @@ def _screen(values: Tensor) -> Screen:
     squares = torch.cat([rows.double().square().sum(1) for rows in values.split(_few(values))])
     bound = (width + 16) * rounding.eps * squares + 8 * width * rounding.tiny
     return Screen(values, (squares - bound).to(values.dtype), 2 * bound)
+
+
+def _mean(x: Tensor) -> Tensor:
+    """In parts, as `mean` in another precision copies all of it."""
+    total = torch.zeros(x.shape[1], dtype=torch.float64, device=x.device)
+    for rows in x.split(_few(x)):
+        total += rows.double().sum(0)
+    return total / len(x)
 
 
 def _few(x: Tensor) -> int:
