@@ -17,11 +17,10 @@ import io
 import resource
 import sys
 import time
-import types
 from collections.abc import Callable
-from types import ModuleType
 
 import torch
+from peers import peer
 from race import Case, Play, main
 from torch import Tensor
 
@@ -71,29 +70,10 @@ def prdc(n: int) -> Play:
 
 def torch_fidelity(n: int) -> Play:
     """Precision and recall, k = 3."""
-    compute = _torch_fidelity().calculate_precision_recall_part
+    module = peer("torch_fidelity.metric_prc")
+    assert module is not None
     fake, real = features(n)
-    return lambda: compute(fake, real)
-
-
-def _torch_fidelity() -> ModuleType:
-    if "torchvision" not in sys.modules and not installed(
-        "torchvision"
-    ):  # its package imports it, its distances do not need it
-        names = [f"torchvision{part}" for part in ("", ".datasets", ".transforms", ".transforms.functional")]
-        for name in names:
-            sys.modules[name] = _Stub(name)
-            parent, _, child = name.rpartition(".")
-            if parent:
-                setattr(sys.modules[parent], child, sys.modules[name])
-    return importlib.import_module("torch_fidelity.metric_prc")
-
-
-class _Stub(types.ModuleType):
-    def __getattr__(self, name: str) -> type:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return type(name, (), {})
+    return lambda: module.calculate_precision_recall_part(fake, real)
 
 
 def check_same_values() -> None:
