@@ -8,7 +8,7 @@ Neither is better of the spread about a mode, which should be that of the law.
 
 from adversaria.errors import MetricError, nearest
 
-LESS = ("fid", "fid-infinity", "sfid", "kid", "mind", "cmmd", "c2st", "ndb", "ppl", "divergence")
+LESS = ("fid", "fid-infinity", "sfid", "kid", "mind", "cmmd", "c2st", "ndb", "ppl", "divergence", "reverse_kl")
 MORE = (
     "is",
     "precision",
