@@ -65,9 +65,7 @@ def race(case: Case, blocks: int, block_seconds: float) -> Score:
     begun = time.perf_counter()
     ours, other = case.ours(), case.other()
     setup = time.perf_counter() - begun
-    for play in (ours, other):
-        timed(play, 3)
-    rounds = [max(1, round(block_seconds / timed(play, 3))) for play in (ours, other)]
+    rounds = [max(1, round(block_seconds / warmed(play))) for play in (ours, other)]
     times: list[tuple[float, float]] = []
     begun = time.perf_counter()
     # The limit is for a busy machine, where rounds can take a hundred times as long.
@@ -80,6 +78,15 @@ def race(case: Case, blocks: int, block_seconds: float) -> Score:
     low, ratio, high = statistics.quantiles([theirs / mine for mine, theirs in times], n=4)
     mine, theirs = (1e3 * statistics.median(column) for column in zip(*times, strict=True))
     return Score(case.name, case.title, mine, theirs, ratio, low, high, case.least, len(times), setup)
+
+
+def warmed(play: Play) -> float:
+    """Mean seconds of a round, after three others; of the first where it takes more than a second."""
+    first = timed(play, 1)
+    if first > 1:
+        return first
+    timed(play, 2)
+    return timed(play, 3)
 
 
 def timed(play: Play, rounds: int) -> float:

@@ -35,3 +35,23 @@ def test_networks_from_elsewhere_are_corrected(elsewhere, capsys):
     exec(compile(block, "docs/sampling.md", "exec"), found)
     assert found["better"].shape == (64, 3, 4, 4)
     assert "Metropolis-Hastings" in capsys.readouterr().out
+
+
+def test_what_docs_say_of_measuring_runs(monkeypatch, capsys):
+    module = types.ModuleType("elsewhere")
+    module.fakes, module.held_out = (
+        torch.randint(0, 256, (60, 1, 8, 8), generator=torch.Generator().manual_seed(seed), dtype=torch.uint8)
+        for seed in (0, 1)
+    )
+    monkeypatch.setitem(sys.modules, "elsewhere", module)
+    (block,) = blocks("metrics.md")
+    exec(compile(block, "docs/metrics.md", "exec"), {})
+    assert capsys.readouterr().out.startswith("fid ")
+
+
+def test_docs_name_every_metric_and_protocol():
+    from adversaria.evaluation import METRICS
+    from adversaria.metrics import PRESETS
+
+    text = (DOCS / "metrics.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in text or f"--protocol {name}" in text for name in (*METRICS, *(p.name for p in PRESETS)))

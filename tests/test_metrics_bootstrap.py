@@ -70,7 +70,7 @@ def test_of_a_mean_the_error_is_exact(n):
 @pytest.mark.parametrize("road", ROADS)
 def test_equal_generators_are_told_apart_as_often_as_stated(road):
     """Two generators equally far from the truth: p < .05 in one of twenty. False alarm of this test: 1e-4."""
-    trials = 100
+    trials = 60
     found = [
         ROADS[road](
             *(normal(100, mean, 4, 3 * trial + place) for place, mean in enumerate([0.5, 0.5, 0.0])), seed=trial

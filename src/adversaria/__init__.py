@@ -16,7 +16,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from adversaria.correction import calibrate_run, corrected
-    from adversaria.evaluation import evaluate
+    from adversaria.evaluation import compare, evaluate
     from adversaria.extractors import train_extractor
     from adversaria.model import Model, from_pretrained, load
     from adversaria.recipes import read
@@ -30,6 +30,7 @@ _HOMES = {
     "load": "model",
     "from_pretrained": "model",
     "Model": "model",
+    "compare": "evaluation",
     "evaluate": "evaluation",
     "train_extractor": "extractors",
     "calibrate_run": "correction",
@@ -40,6 +41,7 @@ _HOMES = {
 _PARTS = (
     "data",
     "errors",
+    "evaluation",
     "games",
     "metrics",
     "nn",
@@ -55,6 +57,7 @@ __all__ = [
     "Model",
     "Run",
     "calibrate_run",
+    "compare",
     "corrected",
     "evaluate",
     "from_pretrained",

@@ -13,9 +13,10 @@ from typing import Any
 
 from torch import Tensor
 
+from adversaria.evaluation.made import Ready
 from adversaria.evaluation.measures import Measure, Pair, by_space, chosen
 from adversaria.evaluation.setting import Setting, Source, prepared
-from adversaria.evaluation.sides import Ready, Watch, unwatched
+from adversaria.evaluation.sides import Watch, unwatched
 from adversaria.evaluation.way import Method, Through, Way
 from adversaria.metrics import Estimate, relative_test
 from adversaria.metrics.bootstrap import Difference, frechet_difference, kernel_difference, paired_differences

@@ -17,7 +17,8 @@ from adversaria.data import ImageData, Splits, load, to_uint8
 from adversaria.data.images import content_fingerprint
 from adversaria.errors import DataError, MetricError
 from adversaria.evaluation.features import Features
-from adversaria.evaluation.sides import BATCH, Documented, Generated, Images, Ready, Saved, Side
+from adversaria.evaluation.made import Documented, Ready, Saved
+from adversaria.evaluation.sides import BATCH, Generated, Images, Side
 from adversaria.metrics import Statistics
 from adversaria.model import CHUNK, Model, OneClass
 from adversaria.model import load as load_model

@@ -9,8 +9,9 @@ import torch
 
 from adversaria import __version__
 from adversaria.errors import MetricError
+from adversaria.evaluation.made import Ready
 from adversaria.evaluation.opening import side
-from adversaria.evaluation.sides import Ready, Side
+from adversaria.evaluation.sides import Side
 from adversaria.evaluation.way import Method, Space, Way, check_alike
 from adversaria.metrics import Estimate, notes_of
 

@@ -5,17 +5,18 @@ r"""The Inception Score: how surely a classifier knows each sample, and how many
 between 1 (every sample has the same p(y|x)) and C (each class as often, each known for certain). Nothing is compared
 with real data.
 
-**As published**: the samples, in random order, are cut into 10 parts i n/10 … (i + 1) n/10, each with a p(y) of its own,
-and the mean over parts is the score. The published ± is the standard deviation over parts (divided by their number,
-not one less); it is the error of one part, not of the score, and stands in the protocol as `spread`.
+**As published**: the samples, in random order, are cut into 10 parts i n/10 … (i + 1) n/10, each with a p(y) of its
+own, and the mean over parts is the score. The published ± is the standard deviation over parts (divided by their
+number, not one less); it is the error of one part, not of the score, and stands in the protocol as `spread`.
 
-**Its standard error.** Let h(x) = KL(p(y|x) ‖ p(y)), the influence of x on log IS, and Γ the covariance of p(y|x) over x.
+**Its standard error.** Let h(x) = KL(p(y|x) ‖ p(y)), the influence of x on log IS, and Γ the covariance of p(y|x).
 With n_k samples, first and second order of log IS have the variances
 
     Var h / n_k     and     ½ Tr (D⁻¹Γ)² / n_k²,     D = diag p(y);
 
 the second is all that is left where h is constant, as for a classifier that is always sure of classes that are equally
-often. Parts do not share samples, so se² is the sum over parts of IS_k² times both, over their number squared.
+often. Both are estimated from all samples together; at their own p(y), Var h is too large by Tr (D⁻¹Γ)² / n, which is
+taken off. Parts share no samples, so se² is the sum over parts of IS_k² times both, over their number squared.
 
 **Bias.** E H(p̂(y)) falls short of H(p(y)) by Tr (D⁻¹Γ) / 2n_k, so the score of parts is too small, the more parts the
 more. `inception_score_of_all` takes all samples as one part and adds that term: what is left is of order 1/n².
@@ -26,7 +27,6 @@ estimates (1955), of which the last is a generalisation
 """
 
 import math
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -63,9 +63,11 @@ def inception_score(logits: Features, *, splits: int = 10, seed: int) -> Estimat
     x = _checked(logits, splits)
     n, classes = x.shape
     order = permutation(n, seed, "inception_score").to(x.device)
-    parts = [_part(x, order[i * n // splits : (i + 1) * n // splits]) for i in range(splits)]
-    scores = torch.tensor([math.exp(part.log_score) for part in parts], dtype=torch.float64)
-    variance = sum((part.variance * score**2).item() for part, score in zip(parts, scores, strict=True)) / splits**2
+    parts = [order[i * n // splits : (i + 1) * n // splits] for i in range(splits)]
+    log_scores, law = _measured(x, parts)
+    scores = log_scores.exp()
+    variances = torch.tensor([law.variance(len(part)) for part in parts], dtype=torch.float64, device=x.device)
+    variance = (variances * scores.square()).sum().item() / splits**2
     protocol: Protocol = {
         "estimator": "mean over parts, biased downwards",
         "classes": classes,
@@ -97,11 +99,12 @@ def inception_score_of_all(logits: Features) -> Estimate:
     4.015 ± 0.012
     """
     x = _checked(logits, 1)
-    part = _part(x, torch.arange(len(x), device=x.device))
+    n = len(x)
+    log_scores, law = _measured(x, [torch.arange(n, device=x.device)])
     # E e^L of a normal L is e^{E L + Var L / 2}.
-    score = math.exp(part.log_score + part.shortfall - part.variance / 2)
+    score = math.exp(log_scores.item() + law.ratio / (2 * n) - law.variance(n) / 2)
     protocol: Protocol = {"estimator": "one part, bias removed to first order", "classes": x.shape[1]}
-    return Estimate(score, score * math.sqrt(part.variance), (len(x), 0), "inception_score_of_all", protocol)
+    return Estimate(score, score * math.sqrt(law.variance(n)), (n, 0), "inception_score_of_all", protocol)
 
 
 def _checked(logits: Features, splits: int) -> Tensor:
@@ -113,42 +116,43 @@ def _checked(logits: Features, splits: int) -> Tensor:
     return x
 
 
-class _Part(NamedTuple):
-    """log IS of a part, its variance, and by how much it is too small on average."""
+class _Law(NamedTuple):
+    """What the errors are made of: Var h, Tr D⁻¹Γ, Tr (D⁻¹Γ)²."""
 
-    log_score: float
-    variance: float
-    shortfall: float
+    first: float
+    ratio: float
+    second: float
 
-
-def _part(x: Tensor, chosen: Tensor) -> _Part:
-    moments, certainty = _moments(x, chosen)
-    marginal, n = moments.mean, moments.n
-    log_score = certainty - torch.xlogy(marginal, marginal).sum()
-
-    divergence = []
-    log_marginal = marginal.clamp(min=torch.finfo(torch.float64).tiny).log()
-    for p, log_p in _probabilities(x, chosen):
-        divergence.append((p * (log_p - log_marginal)).sum(1))
-    seen = marginal > 0
-    scaled = moments.covariance[seen][:, seen] / marginal[seen].sqrt().outer(marginal[seen].sqrt())
-    second = 0.5 * scaled.square().sum() / n**2
-    first = torch.cat(divergence).var() / n - 2 * second  # at the estimated p(y), Var h contains the second order twice
-    variance = first.clamp(min=0) + second
-    return _Part(max(log_score.item(), 0.0), variance.item(), scaled.trace().item() / (2 * n))
+    def variance(self, n: int) -> float:
+        """Of log IS of n samples."""
+        return self.first / n + 0.5 * self.second / n**2
 
 
-def _moments(x: Tensor, chosen: Tensor) -> tuple[Moments, Tensor]:
-    """Mean and covariance of p(y|x), and E Σ_y p log p."""
-    stream, certainty = MomentStream(), torch.zeros((), dtype=torch.float64, device=x.device)
-    for p, log_p in _probabilities(x, chosen):
-        stream.add(p)
-        certainty += (p * log_p).sum()
-    return stream.moments(), certainty / len(chosen)
+def _measured(x: Tensor, parts: list[Tensor]) -> tuple[Tensor, _Law]:
+    """log IS of each part, and the law of them all, in one pass."""
+    stream, log_scores = MomentStream(), []
+    for part in parts:
+        marginal = torch.zeros(x.shape[1], dtype=torch.float64, device=x.device)
+        certainty = marginal.new_zeros(())
+        for rows in part.split(ROWS):
+            log_p = x[rows].double().log_softmax(1)
+            p = log_p.exp()
+            sure = (p * log_p).sum(1, keepdim=True)
+            marginal += p.sum(0)
+            certainty += sure.sum()
+            stream.add(torch.cat([p, sure], dim=1))
+        marginal /= len(part)
+        log_scores.append((certainty / len(part) - torch.xlogy(marginal, marginal).sum()).clamp(min=0))
+    return torch.stack(log_scores), _law(stream.moments())
 
 
-def _probabilities(x: Tensor, chosen: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """p(y|x) and its logarithm, by blocks."""
-    for rows in chosen.split(ROWS):
-        log_p = x[rows].double().log_softmax(1)
-        yield log_p.exp(), log_p
+def _law(moments: Moments) -> _Law:
+    """From the moments of (p(y|x), Σ_y p log p): h is Σ_y p log p − Σ_y p(y|x) log p(y), which is linear in them."""
+    marginal, covariance = moments.mean[:-1], moments.covariance
+    seen = marginal > 0  # p(y) = 0: no p(y|x) differs from 0
+    slope = torch.cat([torch.where(seen, -marginal.log(), 0.0), marginal.new_ones(1)])
+    inverse = torch.where(seen, marginal.rsqrt(), 0.0)
+    scaled = inverse[:, None] * covariance[:-1, :-1] * inverse
+    second = scaled.square().sum()
+    first = slope @ covariance @ slope - second / moments.n
+    return _Law(first.clamp(min=0).item(), scaled.trace().item(), second.item())

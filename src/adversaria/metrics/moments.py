@@ -181,7 +181,12 @@ def add_gram(upper: Tensor, rows: Tensor) -> None:
         from scipy.linalg.blas import dsyrk  # a fifth faster than panels; imported late, as few need it
 
         dsyrk(1.0, rows.numpy().T, beta=1.0, c=upper.numpy().T, lower=1, overwrite_c=1)
-        return
+    else:
+        add_panels(upper, rows)
+
+
+def add_panels(upper: Tensor, rows: Tensor) -> None:
+    """The same by matrix products alone, for devices without a symmetric update."""
     for part in panels(len(upper)):
         upper[part, part.start :].addmm_(rows[:, part].T, rows[:, part.start :])
 

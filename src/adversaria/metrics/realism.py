@@ -40,7 +40,7 @@ def realism_scores(fake: Features, real: Features, k: int = 3) -> Tensor:
     checked_k(k, len(real), "real")
     x, y = clouds(fake, real)
     radii = nearest_within(y, [k]).squared[:, k - 1]
-    kept = (radii <= radii.median()) & (radii > y.slack)
+    kept = (radii - radii.median() <= y.slack) & (radii > y.slack)
     if not kept.any():
         raise MetricError(
             f"half of the reals occur more than k = {k} times, so that no ball is left; remove repetitions"

@@ -42,8 +42,9 @@ def matrix(values: Features, side: str, at_least: int) -> Tensor:
     if x.is_complex() or x.dtype == torch.bool:
         raise MetricError(f"{side} must hold real numbers, got {x.dtype}")
     x = _computable(x)
-    usable = torch.cat([(rows.abs() <= LARGEST).all(dim=1) for rows in x.split(ROWS)])  # false for NaN as well
-    if not usable.all():
+    low, high = x.aminmax()
+    if not (low >= -LARGEST and high <= LARGEST):  # so it is for NaN as well
+        usable = torch.cat([(rows.abs() <= LARGEST).all(dim=1) for rows in x.split(ROWS)])
         bad = (~usable).nonzero().flatten().tolist()
         raise MetricError(
             f"{side} has NaN or infinite features (or above {LARGEST:.0e}) in {len(bad)} of {len(x)} samples, the "

@@ -24,6 +24,7 @@ image synthesis (2021), https://arxiv.org/abs/2105.05233
 
 import hashlib
 import json
+import math
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -248,9 +249,9 @@ def _read(path: Path, layer: Layer) -> Statistics:
         if not {mu, sigma} <= held:
             hint = "; arr_0 is an archive of images: measure these first" if "arr_0" in held else ""
             raise MetricError(f"expected arrays {mu} and {sigma}, came {', '.join(sorted(held)) or 'nothing'}{hint}")
-        mean = _array(archive, mu, "fiu", None)
-        covariance = _array(archive, sigma, "fiu", (len(mean), len(mean)))
-        mean, covariance = torch.from_numpy(mean).double(), _covariance(torch.from_numpy(covariance).double())
+        mean = torch.from_numpy(_array(archive, mu, "fiu", None)).double()
+        held_sigma = _array(archive, sigma, "fiu", (len(mean), len(mean)))
+        covariance = _covariance(torch.from_numpy(held_sigma).double())
         if not mean.isfinite().all():
             raise MetricError(f"{mu} has NaN or infinite entries")
         ours = layer == "pool" and {"n", "about"} <= held
@@ -273,6 +274,9 @@ def _array(archive: zipfile.ZipFile, name: str, kinds: str, shape: tuple[int, ..
     if (shape is None and not (len(found) == 1 and 0 < found[0] <= WIDEST)) or (shape is not None and found != shape):
         expected = f"(F,) with F of 1 to {WIDEST:,}" if shape is None else str(shape)
         raise MetricError(f"{name} must be of shape {expected}, came {found}")
+    claimed, held = math.prod(found) * dtype.itemsize, archive.getinfo(f"{name}.npy").file_size
+    if claimed > held:  # before memory is made for it
+        raise MetricError(f"{name} is damaged: it claims {claimed:,} bytes and has {held:,}")
     with archive.open(f"{name}.npy") as file:
         return np.lib.format.read_array(file, allow_pickle=False)
 
