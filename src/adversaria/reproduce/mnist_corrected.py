@@ -7,7 +7,7 @@ stands its distance in total variation from the answers p to the test digits,
 
 which n real digits exceed 0 by as well, about √(10/2πn).
 
-Both ways of running chains are given the same proposals, and each of these is scored once: what differs is only how
+All ways of running chains are given the same proposals, and each of these is scored once: what differs is only how
 the scores are read.
 """
 
@@ -34,6 +34,7 @@ from adversaria.recipes.images import mnist_dcgan
 from adversaria.reproduce.correcting import (
     CHAIN,
     CHAIN_CALIBRATED,
+    CHAIN_PLATT,
     PLAIN,
     REAL,
     REJECTION_CALIBRATED,
@@ -42,12 +43,12 @@ from adversaria.reproduce.correcting import (
     named,
     write_arrays,
 )
-from adversaria.reproduce.study import Column, Floor, Row, Study, Tier, Value, Values
+from adversaria.reproduce.study import Column, Floor, Row, Since, Study, Tier, Value, Values
 from adversaria.runs import Run
 from adversaria.sampling import Diagnostics, MetropolisHastings, Percentile, Ratio, Rejection
 
 STAGES = ("early", "midway", "late")
-WAYS = (PLAIN, REJECTION_CALIBRATED, CHAIN, CHAIN_CALIBRATED)
+WAYS = (PLAIN, REJECTION_CALIBRATED, CHAIN, CHAIN_PLATT, CHAIN_CALIBRATED)
 
 SAMPLES = 2_000
 """Images of each row."""
@@ -74,6 +75,16 @@ def part(way: str, stage: str) -> str:
 
 
 PARTS = tuple(part(way, stage) for stage in STAGES for way in WAYS)
+
+
+def uncorrected(label: str) -> str | None:
+    """The row of the model's own samples at the same stage.
+
+    >>> uncorrected("MH, late")
+    'GAN, late'
+    """
+    way, _, stage = label.rpartition(", ")
+    return part(PLAIN, stage) if way != PLAIN and stage in STAGES else None
 
 
 def stages(recipe: GAN) -> dict[str, int]:
@@ -190,7 +201,8 @@ def _ways(run: Run, trained: Model, n: int) -> Iterator[tuple[str, Tensor, dict[
     yield REJECTION_CALIBRATED, images, costs(found)
     latents = Latents(trained)
     raw = calibrate_run(run, method="identity", seed=seed, model=trained)
-    for way, ratio in ((CHAIN, raw), (CHAIN_CALIBRATED, isotonic)):
+    platt = calibrate_run(run, method="platt", seed=seed, model=trained)
+    for way, ratio in ((CHAIN, raw), (CHAIN_PLATT, platt), (CHAIN_CALIBRATED, isotonic)):
         images, found = chains(latents, ratio, n, seed)
         yield way, images, costs(found) | belief(ratio.diagnosis)
 
@@ -245,7 +257,9 @@ MNIST_CORRECTED = Study(
     measure=corrected_distances(SAMPLES),
     columns=(
         Column("fid", "Fréchet distance", "lower"),
+        Column("fid_change", "its change", since=Since("fid", uncorrected)),
         Column("kid", "kernel distance", "lower"),
+        Column("kid_change", "its change", since=Since("kid", uncorrected)),
         Column("classes", "distance of classes", "lower"),
         Column("acceptance", "acceptance"),
         Column("proposals", "proposals per sample"),
@@ -254,10 +268,12 @@ MNIST_CORRECTED = Study(
     about=(
         "`mnist-dcgan` (quick: over half its steps), after a ninth (early), a third (midway) and the whole (late) of "
         "its training; a tenth of the training digits was kept from it to calibrate and to start chains. "
-        f"{SAMPLES:,} samples of each row, and as "
-        "many real training digits, against the 10,000 test digits, in the features of `lenet-mnist`; *distance of "
-        "classes* is the total variation between its answers to the samples and to the test digits. Rejection is as "
-        f"published for images, γ being the 80th percentile of each 256 proposals. Chains are of {CHAIN_LENGTH} "
-        "proposals (published: 640), the same ones for both ways of reading the critic's scores."
+        f"{SAMPLES:,} samples of each row, and as many real training digits, against the 10,000 test digits, in the "
+        "features of `lenet-mnist`; *its change* is from the GAN of the same stage, seed by seed; *distance of "
+        "classes* is the total variation between the answers of `lenet-mnist` to the samples and to the test digits. "
+        "Rejection is as published for images, γ being the 80th percentile of each 256 proposals. Chains are of "
+        f"{CHAIN_LENGTH} "
+        "proposals (published: 640), the same ones for all ways of reading the critic's scores: as they are, by "
+        "logistic regression (Platt), or by isotonic regression (calibrated)."
     ),
 )
