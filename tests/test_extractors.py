@@ -14,6 +14,7 @@ from adversaria.errors import DataError, Interrupted, RecipeError, RunError
 from adversaria.metrics import extract, extractor
 from adversaria.metrics.shares import share
 
+
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

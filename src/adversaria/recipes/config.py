@@ -336,7 +336,7 @@ class Evaluation(Config):
     samples: PositiveInt = 10_000
     """Most samples per side."""
     metrics: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
-    """Of images fid, kid, prdc, …; of points modes, high_quality, divergence, …. Empty: fid and kid, or all of points."""
+    """Of images fid, kid, prdc, …; of points modes, high_quality, divergence, …; if empty, the first two, or all."""
     every: PositiveInt | None = None
     """Steps between measurements while training; none: it is measured afterwards only."""
     best: Annotated[str | None, BeforeValidator(_none_in_words)] = None
