@@ -13,6 +13,7 @@ from adversaria.data import ImageData
 from adversaria.errors import MetricError, RecipeError, RunError
 from adversaria.metrics import mode_coverage
 from adversaria.metrics.direction import LESS, MORE, less_is_better
+from adversaria.metrics.modes import ModeCoverage
 from adversaria.model import load
 from adversaria.runs import Run, train_together
 from adversaria.training import checkpoint
@@ -91,7 +92,7 @@ def test_points_score_what_they_score_afterwards(tiny, tmp_path):
     for saved, line in zip(run.checkpoints()[1:], lines, strict=True):
         found = mode_coverage(load(saved).sample(200, seed=line["seed"]), law.modes, law.scale)
         assert scores(line) == {one.name: (one.value, one.se) for one in found if one is not None}
-    assert set(scores(floor, "real")) == {"modes", "high_quality", "divergence", "reverse_kl", "spread"}
+    assert set(scores(floor, "real")) == set(ModeCoverage._fields)
     # Binomial(200, e⁻⁸) points of the law lie beyond 4 σ: more than 5 with probability below 1e-9.
     assert scores(floor, "real")["high_quality"][0] >= 1 - 5 / 200
 
@@ -195,6 +196,19 @@ def test_watchers_are_told(tiny, tmp_path):
     assert [{k: v for k, v in line.items() if k != "scores"} for _, _, line in told] == run.events()
 
 
+def test_scores_are_curves_in_tensorboard(tiny, tmp_path):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    from adversaria.training.tensorboard import TensorBoard
+
+    run = train(tiny("ring", evaluation=POINTS), tmp_path / "run", watchers=[TensorBoard(tmp_path / "curves")])
+    drawn = EventAccumulator(str(tmp_path / "curves")).Reload().Scalars("score/divergence")
+    lines = run.measured()[1:]
+    assert [point.step for point in drawn] == [line["step"] for line in lines]
+    assert [point.value for point in drawn] == pytest.approx([scores(line)["divergence"][0] for line in lines])
+
+
 # --- the best checkpoint ---------------------------------------------------------------------------------------
 
 
@@ -214,11 +228,10 @@ def assert_is_the_best(run):
 
 
 @pytest.mark.parametrize(
-    ("kind", "by"),
-    [("digits", "fid"), ("digits", "kid"), ("ring", "modes"), ("ring", "high_quality"), ("ring", "divergence")],
+    ("kind", "by"), [("digits", "fid"), ("digits", "recall"), ("ring", "modes"), ("ring", "divergence")]
 )
 def test_the_best_checkpoint_is_kept(tiny, tmp_path, kind, by):
-    evaluation = {"every": 1, "samples": 300, "best": by}
+    evaluation = {"every": 1, "samples": 300, "best": by, "metrics": by}
     every = train(tiny(kind, keep_checkpoints=99, checkpoint_every=1, evaluation=evaluation), tmp_path / "every")
     few = train(tiny(kind, keep_checkpoints=1, checkpoint_every=5, evaluation=evaluation), tmp_path / "few")
     step = assert_is_the_best(every)
@@ -406,6 +419,7 @@ def test_of_every_metric_one_direction_is_better():
 
     assert not set(LESS) & set(MORE)
     assert set(METRICS) <= {*LESS, *MORE}
+    assert set(ModeCoverage._fields) - {"spread"} <= {*LESS, *MORE}
     assert all(less_is_better(name) for name in LESS)
     assert not any(less_is_better(name) for name in MORE)
 

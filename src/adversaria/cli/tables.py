@@ -36,6 +36,8 @@ def outcome(run: "Run", *, as_json: bool) -> str:
     events = run.events()
     last: Mapping[str, Any] = events[-1] if events else {"step": run.step, "seconds": 0.0, "phases": {}}
     facts = {"run": str(run.path), "steps": run.recipe.steps, **last}
+    if (best := run.best()) is not None:
+        facts["best"] = str(best)
     return json.dumps(facts, indent=2) if as_json else f"{_losses(facts)}\n\n{_next(run)}"
 
 
@@ -54,6 +56,7 @@ def _next(run: "Run") -> str:
 
     folder = shlex.quote(str(run.path))
     commands = [f"sample {folder}", f"evaluate {folder} --floor"] if isinstance(run.recipe, GAN) else []
+    commands += [f"evaluate {folder} --best"] if run.best() is not None else []
     return "\n".join(f"adversaria {command}" for command in [*commands, f"report {folder}"])
 
 

@@ -332,11 +332,11 @@ class Evaluation(Config):
     """What `evaluate` measures unless told otherwise, and what a run measures of itself while it trains."""
 
     features: str = "pixels"
-    """Extractor: pixels, lenet-digits, lenet-mnist."""
+    """Extractor of features of images: its name (pixels, lenet-digits, inception, …), or the path of its weights."""
     samples: PositiveInt = 10_000
     """Most samples per side."""
     metrics: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
-    """Of images fid, kid, …; of points modes, high_quality, divergence, spread. Empty: fid and kid, or all four."""
+    """Of images fid, kid, prdc, …; of points modes, high_quality, divergence, …; if empty, the first two, or all."""
     every: PositiveInt | None = None
     """Steps between measurements while training; none: it is measured afterwards only."""
     best: Annotated[str | None, BeforeValidator(_none_in_words)] = None
