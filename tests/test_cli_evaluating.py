@@ -147,6 +147,37 @@ def test_a_run_against_anything_is_not_recorded(cli, run):
     assert corrected["scores"]["kid"]["n"] == [50, 50]
 
 
+def test_a_generator_that_has_diverged_gives_no_number(cli, run):
+    """In bytes NaN is an ordinary gray, or black: it must be seen before."""
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(run, "mine")
+    for file in Path("mine/checkpoints").glob("*/model.safetensors"):
+        weights = load_file(file)
+        for name in weights:
+            if ".generator." in f".{name}" and weights[name].is_floating_point():
+                weights[name] = torch.full_like(weights[name], torch.nan)
+        save_file(weights, file)
+    for words in (
+        ["evaluate", "mine"],
+        ["evaluate", "mine", "--against", "real", "--metrics", "kid"],
+        ["compare", "mine", "near", "--against", "real", *PIXELS],
+        ["sample", "mine", "--out", "it.npz"],
+    ):
+        code, out, err = cli(*words)
+        assert (code, out) == (2, "")
+        assert "the generator has diverged: its sample 0 is NaN or infinite" in err
+    assert not Path("it.npz").exists()
+
+
+def test_a_note_names_metrics_as_they_were_asked_for_and_is_said_once(cli):
+    out = cli("evaluate", "near", "--against", "real", "--metrics", "prdc,mind", *PIXELS)[1]
+    notes = [line for line in out.splitlines() if line.startswith("note: ")]
+    assert len([note for note in notes if note.startswith("note: precision, recall, density, coverage: ")]) == 1
+    assert any(note.startswith("note: mind: ") for note in notes)
+    assert "monge_distance" not in out
+
+
 # --- compare ---------------------------------------------------------------------------------------------------
 
 
@@ -178,6 +209,16 @@ def test_statistics_are_saved_and_measured_against(cli):
     code, _, err = cli("evaluate", "near", "--against", "ref.npz", "--metrics", "fid", "--features", "lenet-digits")
     assert code == 2
     assert "different protocols" in err
+
+
+def test_of_statistics_fid_alone_is_measured_if_nothing_is_asked_for(cli):
+    assert cli("stats", "real", "-o", "ref.npz", *PIXELS)[0] == 0
+    found = json.loads(cli("evaluate", "near", "--against", "ref.npz", "--json")[1])["scores"]
+    assert list(found) == ["fid"]
+    assert list(json.loads(cli("evaluate", "near", "--against", "real", *PIXELS, "--json")[1])["scores"]) == [
+        "fid",
+        "kid",
+    ]
 
 
 def test_features_are_saved_for_all_metrics(cli):

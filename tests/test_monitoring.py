@@ -393,9 +393,9 @@ def test_samples_that_are_not_finite_are_not_measured_as_black(tiny):
     with torch.no_grad():
         next(state.averages["generator"].module.parameters()).fill_(torch.nan)
     monitor = monitoring.monitor(recipe, state, space, monitoring.yardstick(recipe, source, device))
-    with pytest.warns(UserWarning, match="the generator has diverged: sample 0"):
+    with pytest.warns(UserWarning, match="the generator has diverged: its sample 0"):
         line = monitor.measure()
-    assert line["failed"].startswith("the generator has diverged: sample 0 of seed")
+    assert line["failed"].startswith("the generator has diverged: its sample 0 is NaN")
     assert "scores" not in line
 
 

@@ -102,6 +102,24 @@ class Model:
         ]
         return torch.cat(made)[: len(latents)]
 
+    def decode_finite(self, latents: Tensor, *, y: Tensor | None = None, first: int = 0) -> Tensor:
+        """As `decode`, for samples that are kept in bytes, in which a NaN could no longer be seen.
+
+        Arguments:
+            first: number of the first of these samples, for the message.
+
+        Raises:
+            ModelError: a sample is NaN or infinite.
+        """
+        samples = self.decode(latents, y=y)
+        finite = samples.isfinite().flatten(1).all(1)
+        if not finite.all():
+            raise ModelError(
+                f"the generator has diverged: its sample {first + int((~finite).nonzero()[0])} is NaN or infinite "
+                f"(step {self.step}); take an earlier checkpoint"
+            )
+        return samples
+
     @torch.no_grad()
     def scores(self, samples: Tensor, *, y: Tensor | None = None) -> Tensor:
         """The critic's raw scores of samples (n, ...), (n, k), in chunks of fixed size."""

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from adversaria import assemble, recipes
 from adversaria.data import ImageData, Splits, ToyLaw, to_uint8
-from adversaria.errors import MetricError, nearest
+from adversaria.errors import MetricError, ModelError, nearest
 from adversaria.evaluation import evaluate, features_of
 from adversaria.evaluation.measures import chosen
 from adversaria.metrics import Estimate, extractor, mode_coverage
@@ -167,7 +167,7 @@ def monitor(recipe: recipes.Recipe, state: State, space: SampleSpace, by: Yardst
     def measure() -> Line:
         try:
             return by.line("model", seed, _samples(recipe, state, space, by.count, seed))
-        except MetricError as error:
+        except (MetricError, ModelError) as error:
             warnings.warn(f"step {state.step} was not measured: {error}", stacklevel=2)
             return {"of": "model", "against": by.against, "seed": seed, "failed": str(error)}
 
@@ -186,7 +186,7 @@ def _samples(recipe: recipes.GAN, state: State, space: SampleSpace, count: int, 
     """What `Model.sample` of a checkpoint made now would give, images in bytes.
 
     Raises:
-        MetricError: one of them is NaN or infinite.
+        ModelError: one of them is NaN or infinite.
     """
     shown = state.averages["generator"].module if state.averages else state.game.players["generator"]
     model = Model(shown, state.game.players["critic"], assemble.prior(recipe.prior), recipe, space, state.step)
@@ -196,10 +196,7 @@ def _samples(recipe: recipes.GAN, state: State, space: SampleSpace, count: int, 
     with _resting(shown), torch.random.fork_rng():
         for start in range(0, count, PART):
             part = slice(start, start + PART)
-            samples = model.decode(latents[part], y=None if labels is None else labels[part]).cpu()
-            if not bool(samples.isfinite().all()):
-                wrong = start + int((~samples.isfinite().flatten(1).all(1)).nonzero()[0])
-                raise MetricError(f"the generator has diverged: sample {wrong} of seed {seed} is NaN or infinite")
+            samples = model.decode_finite(latents[part], y=None if labels is None else labels[part], first=start).cpu()
             made.append(to_uint8(samples) if samples.ndim == 4 else samples)
     return torch.cat(made)
 

@@ -67,7 +67,7 @@ def evaluate(
         against: What is real; the run's own held-out samples if not given.
         floor: Measure the run's real training samples in the same way too: no model should be expected to score better.
         metrics: Of images, divided by commas or spaces; prdc stands for precision, recall, density and coverage; fid
-            (Fréchet distance) and kid (kernel distance) if not given. A wrong name lists all.
+            (Fréchet distance) and kid (kernel distance) if not given, of statistics fid alone. A wrong name lists all.
         features: Extractor of features of images: its name (pixels, lenet-mnist, inception, dinov2-l; a wrong one lists
             all), or the path of its weights; the recipe's if not given.
         protocol: Instead of features: tf1, clean, adm, dgm or torchmetrics, to compare with figures made by these.

@@ -33,9 +33,6 @@ from adversaria.sampling import Diagnostics
 
 MODEL, CORRECTED, REAL = "model", "corrected", "real"
 
-METRICS = ("fid", "kid")
-"""Unless others are asked for."""
-
 
 class Measurement(NamedTuple):
     """What one side scored."""
@@ -152,7 +149,7 @@ def _images(model: Model, splits: Splits, run: Run, protocol: Protocol, *, floor
         return evaluate(
             images,
             against=splits.held_out,
-            metrics=protocol.metrics or wanted.metrics or METRICS,
+            metrics=protocol.metrics or wanted.metrics or None,
             **through,
             seed=protocol.seed,
             samples=samples,
@@ -257,7 +254,7 @@ def measure_against(fake: str, against: str, protocol: Protocol) -> Against:
         scores = evaluate(
             opened,
             against=real,
-            metrics=protocol.metrics or METRICS,
+            metrics=protocol.metrics,
             **protocol.through(fake),
             seed=protocol.seed,
             samples=protocol.samples,

@@ -70,7 +70,8 @@ def draw(model: Model, count: int, *, seed: int, y: int | None = None) -> Drawn:
         watch: Progress | None = None
         for start in range(0, count, PART):
             part = slice(start, start + PART)
-            made.append(stored(model.decode(latents[part], y=None if labels is None else labels[part])))
+            y_part = None if labels is None else labels[part]
+            made.append(stored(model.decode_finite(latents[part], y=y_part, first=start)))
             done, seconds = min(start + PART, count), time.perf_counter() - began
             if watch is None and seconds > PATIENCE:
                 watch = stack.enter_context(Progress("sampling"))

@@ -99,7 +99,18 @@ class Measure(NamedTuple):
             MetricError: see the metric; there are no features, or no logits, and it needs them.
         """
         made = zip(self.names, self.compute(pair), strict=True)
-        return {name: replace(estimate, name=name) for name, estimate in made}
+        return {name: called(name, estimate) for name, estimate in made}
+
+
+def called(name: str, estimate: Estimate) -> Estimate:
+    """An estimate under another name, in its notes too.
+
+    >>> called("mind", Estimate(1.0, None, (9, 9), "monge_distance", {"notes": ["monge_distance: few"]})).notes
+    ['mind: few']
+    """
+    own = f"{estimate.name}: "
+    notes = [f"{name}: {note.removeprefix(own)}" if note.startswith(own) else note for note in estimate.notes]
+    return replace(estimate, name=name, protocol=estimate.protocol | ({"notes": notes} if notes else {}))
 
 
 def _frechet(pair: Pair) -> Sequence[Estimate]:

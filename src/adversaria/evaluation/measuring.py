@@ -7,6 +7,7 @@ What was done travels with every number.
 
 from collections.abc import Sequence
 
+from adversaria.evaluation.made import Saved
 from adversaria.evaluation.measures import Pair, by_space, chosen
 from adversaria.evaluation.scores import Scores
 from adversaria.evaluation.setting import Source, prepared
@@ -19,7 +20,7 @@ def evaluate(
     fake: Source,
     *,
     against: Source,
-    metrics: str | Sequence[str] = ("fid", "kid"),
+    metrics: str | Sequence[str] | None = None,
     features: Through | None = None,
     protocol: str | None = None,
     seed: int,
@@ -33,7 +34,8 @@ def evaluate(
         fake: generated images; what can be given is listed at `opening.side`: images (n, C, H, W) as uint8 or float in
             [−1, 1], a path, a model or sampler, a callable, features, statistics, …
         against: real ones; held-out ones, or a model that memorised its data looks best.
-        metrics: names, see `METRICS`; prdc stands for precision, recall, density and coverage.
+        metrics: names, see `METRICS`; prdc stands for precision, recall, density and coverage. None: fid and kid; fid
+            alone where a side is statistics, of which no more can be measured.
         features: an extractor's name, the path of its weights, or a callable float images → (B, F). There is no
             default: it decides what the numbers mean. None where the protocol says it, or a side that was made already.
         protocol: tf1, clean, adm, dgm or torchmetrics: extractor, resizing, rounding and neighbours as published
@@ -56,10 +58,13 @@ def evaluate(
             sides made by different protocols; a metric that needs features, of statistics; one that needs logits, of
             an extractor that does not classify.
         DataError: a file of images cannot be read.
+        ModelError: a generator has diverged: its samples are NaN or infinite.
     """
-    names = chosen(metrics)
+    asked = None if metrics is None else chosen(metrics)
     method = Method.of(features, protocol, device)
     setting = prepared({"fake": fake, "against": against}, method, seed=seed, samples=samples)
+    moments_alone = any(isinstance(one, Saved) for one in setting.sides.values())
+    names = asked or (["fid"] if moments_alone else ["fid", "kid"])
     found: dict[str, Estimate] = {}
     for space, measures in by_space(names, method).items():
         way = setting.way(space)

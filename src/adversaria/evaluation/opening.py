@@ -133,7 +133,8 @@ def _decoded(model: Model, n: int, seed: int) -> Iterator[Tensor]:
     for start in range(0, n, PART):
         part = slice(start, start + PART)
         # In bytes: on every side images are rounded to them anyway.
-        yield from to_uint8(model.decode(latents[part], y=None if labels is None else labels[part])).split(BATCH)
+        samples = model.decode_finite(latents[part], y=None if labels is None else labels[part], first=start)
+        yield from to_uint8(samples).split(BATCH)
 
 
 def _sampled(source: Samples, name: str, n: int, seed: int) -> Iterator[Tensor]:

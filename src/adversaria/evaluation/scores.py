@@ -30,8 +30,17 @@ class Scores(Mapping[str, Estimate]):
         texts = {name: str(estimate) for name, estimate in self.items()}
         widths = max(map(len, texts), default=0), max(map(len, texts.values()), default=0)
         lines = [f"{n:{widths[0]}}  {text:{widths[1]}}  {_origin(self[n])}" for n, text in texts.items()]
-        notes = dict.fromkeys(note for estimate in self.values() for note in estimate.notes)
-        return "\n".join([*lines, *(f"note: {note}" for note in notes)])
+        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must know, each once: what is said of several metrics is said of all together."""
+        about: dict[str, list[str]] = {}
+        for name, estimate in self.items():
+            for note in estimate.notes:
+                own = note.startswith(f"{name}: ")
+                about.setdefault(note.removeprefix(f"{name}: "), []).extend([name] if own else [])
+        return [f"{', '.join(names)}: {text}" if names else text for text, names in about.items()]
 
     def to_json(self) -> dict[str, Any]:
         """{name: estimate as JSON}, which `from_json` reads back to equal scores."""

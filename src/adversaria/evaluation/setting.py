@@ -44,8 +44,8 @@ class Setting:
         raw = [name for name, one in self.sides.items() if not one.made]
         if way is None and raw:
             raise MetricError(
-                f"{raw[0]} has no features yet; name what makes them: features (as lenet-mnist, inception), or a "
-                "protocol (as tf1)"
+                f"{raw[0]} has no features yet; name what makes them: features (--features lenet-mnist, inception, …), "
+                "or a protocol (--protocol tf1, …)"
             )
         records = {name: one.record for name, one in self.sides.items() if one.made}
         if way is not None:
