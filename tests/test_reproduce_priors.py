@@ -11,7 +11,8 @@ from adversaria.evaluation import evaluate
 from adversaria.interpolating import Ends
 from adversaria.metrics import extractor
 from adversaria.priors import deviation
-from adversaria.reproduce import Tier, priors
+from adversaria.reproduce import Tier, priors, priors_cifar10
+from adversaria.reproduce.classifying import trained_lenet
 from adversaria.reproduce.correcting import read_arrays
 from adversaria.runs import Run
 
@@ -92,3 +93,22 @@ def test_the_score_of_sure_and_of_unsure_answers():
     assert priors._classifier_score(sure) == pytest.approx(4)
     assert priors._classifier_score(sure[:1].repeat(9, 1)) == pytest.approx(1)
     assert priors._classifier_score(torch.zeros(9, 4)) == pytest.approx(1)
+
+
+def test_a_classifier_is_trained_once_and_kept(tiny, tmp_path, monkeypatch):
+    monkeypatch.setenv("ADVERSARIA_CACHE", str(tmp_path))
+    recipe = tiny("classifier")
+    first = trained_lenet(recipe)
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "features").iterdir()}
+    assert trained_lenet(recipe).fingerprint == first.fingerprint
+    assert kept == {path: path.stat().st_mtime_ns for path in (tmp_path / "features").iterdir()}
+    assert first.network.classes == 10
+
+
+def test_the_zip_of_the_data_folder_is_taken_if_it_is_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("ADVERSARIA_DATA", str(tmp_path))
+    assert priors_cifar10.source() == "cifar10"
+    (tmp_path / priors_cifar10.ZIP).touch()
+    assert priors_cifar10.source() == str(tmp_path / priors_cifar10.ZIP)
+    monkeypatch.delenv("ADVERSARIA_DATA")
+    assert priors_cifar10.source() == "cifar10"

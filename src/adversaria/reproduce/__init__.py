@@ -20,6 +20,8 @@ from adversaria.reproduce.objectives import OBJECTIVES_GRID25
 from adversaria.reproduce.page import write_results
 from adversaria.reproduce.playing import play
 from adversaria.reproduce.priors import PRIORS_MNIST
+from adversaria.reproduce.priors_cifar10 import PRIORS_CIFAR10
+from adversaria.reproduce.priors_dimension import PRIORS_DIMENSION
 from adversaria.reproduce.results import Results
 from adversaria.reproduce.study import Column, Floor, Published, Row, Study, Tier, TierName
 
@@ -33,6 +35,8 @@ STUDIES: tuple[Study, ...] = (
     GRID25_CORRECTED,
     MNIST_CORRECTED,
     PRIORS_MNIST,
+    PRIORS_CIFAR10,
+    PRIORS_DIMENSION,
 )
 """All studies."""
 
