@@ -28,11 +28,11 @@ def classifier() -> Classifier:
     """The LeNet in whose features images are compared."""
     return Classifier(
         name="lenet-cifar10",
-        steps=4_000,
+        steps=3_000,
         data=Images(source=source(), calibration=0, flip=True),
         width=16,
         shift=2,
-        checkpoint_every=4_000,
+        checkpoint_every=3_000,
     )
 
 
