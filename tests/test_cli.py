@@ -1,6 +1,7 @@
 """Laws of the command line: what is documented, what is printed where, how it ends, and that it is quick to start."""
 
 import errno
+import functools
 import json
 import os
 import resource
@@ -24,7 +25,16 @@ from adversaria.cli.fields import entries, listing
 from adversaria.cli.places import named_after, new_file, new_folder, next_free, vacant
 from adversaria.errors import NonFiniteError, RunError
 
-COMMANDS = [name for name in app if not name.startswith("-")]
+
+def commands(within, *path):
+    """Every command as its words, those of a group after the group's name."""
+    for name in within:
+        if not name.startswith("-"):
+            deeper = list(commands(within[name], *path, name)) if within[name].default_command is None else []
+            yield from deeper or [" ".join((*path, name))]
+
+
+COMMANDS = list(commands(app))
 PUBLISHED = [make().name for make in recipes.PUBLISHED]
 TINY = ["--compilation", "never", "--generator.width", "4", "--critic.width", "4", "--quiet"]
 
@@ -80,10 +90,11 @@ def picture(path):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_documents_every_option(name, cli):
-    code, out, _ = cli(name, "--help")
+    code, out, _ = cli(*name.split(), "--help")
     text = " ".join(out.replace("│", " ").split())
     assert code == 0
-    for argument in app[name].assemble_argument_collection(parse_docstring=True):
+    found = functools.reduce(lambda group, word: group[word], name.split(), app)
+    for argument in found.assemble_argument_collection(parse_docstring=True):
         if argument.name == "FIELDS":
             assert "--FIELD VALUE" in text
             continue
@@ -94,7 +105,7 @@ def test_help_documents_every_option(name, cli):
 
 def test_help_lists_every_command_and_debug(cli):
     _, out, _ = cli("--help")
-    assert all(f"│ {name} " in out for name in COMMANDS)
+    assert all(f"│ {name.split()[0]} " in out for name in COMMANDS)
     assert "--debug" in out
     assert cli()[1] == out
 

@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 from cyclopts.types import NonNegativeInt, PositiveInt
 
 from adversaria import __version__
+from adversaria.cli.priors import prior
 
 if TYPE_CHECKING:
     from adversaria.cli.correcting import Asked
@@ -27,6 +28,8 @@ app = App(
     print_error=False,
     suppress_keyboard_interrupt=False,
 )
+
+app.command(prior)
 
 Switch = Annotated[bool, Parameter(negative=(), show_default=False)]
 OfClass = Annotated[str | None, Parameter(name="--class")]

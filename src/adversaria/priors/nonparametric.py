@@ -106,9 +106,11 @@ class Solution:
             DataError: the file is missing, damaged, or of another format.
         """
         try:
+            if not zipfile.is_zipfile(path):  # numpy would take it for a pickle, and say so
+                raise DataError("it is missing, or no npz")
             with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return _solution({name: arrays[name] for name in arrays.files})
-        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, EOFError) as error:
+        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, EOFError, DataError) as error:
             raise DataError(f"{path} is no saved solution of the search for a prior: {error}") from error
 
 
