@@ -17,7 +17,7 @@ from adversaria.sampling import Diagnosis, Diagnostics
 
 REAL, PLAIN = "real", "GAN"
 REJECTION, REJECTION_CALIBRATED = "rejection", "rejection, calibrated"
-CHAIN, CHAIN_CALIBRATED = "MH", "MH, calibrated"
+CHAIN, CHAIN_PLATT, CHAIN_CALIBRATED = "MH", "MH, Platt", "MH, calibrated"
 
 
 def named(values: Values, part: str, step: int | None = None) -> dict[str, Value]:

@@ -21,6 +21,7 @@ from adversaria.randomness import generator_for
 from adversaria.reproduce.correcting import (
     CHAIN,
     CHAIN_CALIBRATED,
+    CHAIN_PLATT,
     PLAIN,
     REAL,
     REJECTION,
@@ -90,7 +91,6 @@ class Size(NamedTuple):
     """Of the critic."""
 
 
-PLATT = "MH, Platt"
 EXACT_REJECTION = "rejection, exact ratio"
 EXACT_CHAIN = "MH, exact ratio"
 EXACT_COUPLING = "from the past, exact ratio"
@@ -104,7 +104,7 @@ PARTS = (
     REJECTION,
     REJECTION_CALIBRATED,
     CHAIN,
-    PLATT,
+    CHAIN_PLATT,
     CHAIN_CALIBRATED,
 )
 
@@ -156,7 +156,7 @@ def _trained(source: Starving, size: Size, seed: int) -> Iterator[tuple[str, Cor
     yield REJECTION, Rejection(source, raw, gamma=Percentile(95))
     yield REJECTION_CALIBRATED, Rejection(source, isotonic, gamma=Percentile(95))
     yield CHAIN, MetropolisHastings(source, raw)
-    yield PLATT, MetropolisHastings(source, ratio("platt"))
+    yield CHAIN_PLATT, MetropolisHastings(source, ratio("platt"))
     yield CHAIN_CALIBRATED, MetropolisHastings(source, isotonic)
 
 

@@ -7,7 +7,7 @@ stands its distance in total variation from the answers p to the test digits,
 
 which n real digits exceed 0 by as well, about √(10/2πn).
 
-Both ways of running chains are given the same proposals, and each of these is scored once: what differs is only how
+All ways of running chains are given the same proposals, and each of these is scored once: what differs is only how
 the scores are read.
 """
 
@@ -34,6 +34,7 @@ from adversaria.recipes.images import mnist_dcgan
 from adversaria.reproduce.correcting import (
     CHAIN,
     CHAIN_CALIBRATED,
+    CHAIN_PLATT,
     PLAIN,
     REAL,
     REJECTION_CALIBRATED,
@@ -47,7 +48,7 @@ from adversaria.runs import Run
 from adversaria.sampling import Diagnostics, MetropolisHastings, Percentile, Ratio, Rejection
 
 STAGES = ("early", "midway", "late")
-WAYS = (PLAIN, REJECTION_CALIBRATED, CHAIN, CHAIN_CALIBRATED)
+WAYS = (PLAIN, REJECTION_CALIBRATED, CHAIN, CHAIN_PLATT, CHAIN_CALIBRATED)
 
 SAMPLES = 2_000
 """Images of each row."""
@@ -190,7 +191,8 @@ def _ways(run: Run, trained: Model, n: int) -> Iterator[tuple[str, Tensor, dict[
     yield REJECTION_CALIBRATED, images, costs(found)
     latents = Latents(trained)
     raw = calibrate_run(run, method="identity", seed=seed, model=trained)
-    for way, ratio in ((CHAIN, raw), (CHAIN_CALIBRATED, isotonic)):
+    platt = calibrate_run(run, method="platt", seed=seed, model=trained)
+    for way, ratio in ((CHAIN, raw), (CHAIN_PLATT, platt), (CHAIN_CALIBRATED, isotonic)):
         images, found = chains(latents, ratio, n, seed)
         yield way, images, costs(found) | belief(ratio.diagnosis)
 
@@ -258,6 +260,7 @@ MNIST_CORRECTED = Study(
         "many real training digits, against the 10,000 test digits, in the features of `lenet-mnist`; *distance of "
         "classes* is the total variation between its answers to the samples and to the test digits. Rejection is as "
         f"published for images, γ being the 80th percentile of each 256 proposals. Chains are of {CHAIN_LENGTH} "
-        "proposals (published: 640), the same ones for both ways of reading the critic's scores."
+        "proposals (published: 640), the same ones for all ways of reading the critic's scores: as they are, by "
+        "logistic regression (Platt), or by isotonic regression (calibrated)."
     ),
 )
