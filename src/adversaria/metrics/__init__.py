@@ -6,6 +6,15 @@ Functions of arrays or tensors touch no disk and no network. Each gives an `Esti
 sizes, and the protocol that made it.
 """
 
+from adversaria.metrics.authenticity import NearestReal, authenticity, nearest_real
+from adversaria.metrics.bins import different_bins
+from adversaria.metrics.density_coverage import (
+    DensityCoverage,
+    NeighbourMeasures,
+    coverage_at_equality,
+    density_coverage,
+    neighbour_measures,
+)
 from adversaria.metrics.estimate import Estimate
 from adversaria.metrics.features import (
     Custom,
@@ -23,18 +32,34 @@ from adversaria.metrics.frechet import (
 )
 from adversaria.metrics.kernel import kernel_distance
 from adversaria.metrics.lenet import LeNet
-from adversaria.metrics.modes import ModeCoverage, mode_coverage
+from adversaria.metrics.modes import ClassCoverage, ModeCoverage, class_coverage, mode_coverage
 from adversaria.metrics.moments import Moments
+from adversaria.metrics.parzen import Bandwidth, parzen_bandwidth, parzen_log_likelihood
+from adversaria.metrics.path_length import perceptual_path_length
+from adversaria.metrics.precision_recall import PrecisionRecall, precision_recall
+from adversaria.metrics.realism import realism, realism_scores
+from adversaria.metrics.vendi import vendi_score, vendi_score_of_similarities
 
 __all__ = [
+    "Bandwidth",
+    "ClassCoverage",
     "Custom",
+    "DensityCoverage",
     "Estimate",
     "Extractor",
     "LeNet",
     "ModeCoverage",
     "Moments",
+    "NearestReal",
+    "NeighbourMeasures",
     "Pixels",
+    "PrecisionRecall",
     "TrainedLeNet",
+    "authenticity",
+    "class_coverage",
+    "coverage_at_equality",
+    "density_coverage",
+    "different_bins",
     "extract",
     "extractor",
     "frechet_distance",
@@ -42,5 +67,15 @@ __all__ = [
     "frechet_distance_of_moments",
     "kernel_distance",
     "mode_coverage",
+    "nearest_real",
+    "neighbour_measures",
+    "parzen_bandwidth",
+    "parzen_log_likelihood",
+    "perceptual_path_length",
+    "precision_recall",
+    "realism",
+    "realism_scores",
     "save_lenet",
+    "vendi_score",
+    "vendi_score_of_similarities",
 ]

@@ -48,6 +48,12 @@ MEANINGS = {
         "at most 0.69.",
         distance=True,
     ),
+    "reverse_kl": Meaning(
+        "reverse KL",
+        "Reverse KL of the modes",
+        "Kullback–Leibler divergence of the samples' shares of the modes from equal shares, in nats: 0 if equal.",
+        distance=True,
+    ),
     "spread": Meaning(
         "spread",
         "Spread about a mode",
