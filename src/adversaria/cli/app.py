@@ -317,6 +317,45 @@ def evaluate(
     return "\n\n".join(map(str, measurements))
 
 
+@app.command(sort_key=4)
+def interpolate(
+    run: Path,
+    /,
+    *,
+    out: Path | None = None,
+    samples: PositiveInt = 2_000,
+    paths: PositiveInt = 400,
+    features: str | None = None,
+    seed: NonNegativeInt = 0,
+    quiet: Switch = False,
+    as_json: AsJson = False,
+) -> str:
+    """Walk between latents of a run's model: a picture of strips, and what a walk costs in quality.
+
+    Straight, spherical, and matched walks (which keep the law of the prior) from
+    the same latents; distances from held-out images along each. The report shows them.
+
+    Arguments:
+        run: Folder of the run.
+        out: Picture of the strips, as png; interpolation.png in the run's folder if not given.
+        samples: Images at each place of a walk.
+        paths: Paths of a perceptual path length, at least 16.
+        features: Extractor of features of images; the recipe's if not given.
+        seed: Of the latents.
+        quiet: Show no progress.
+        as_json: Print JSON.
+    """
+    from adversaria.cli import interpolating
+    from adversaria.runs import Run
+
+    found_run, picture = Run(run), out or run / "interpolation.png"
+    wish = interpolating.Wish(samples, paths, features, seed, quiet)
+    found = interpolating.interpolated(found_run, wish, picture)
+    if as_json:
+        return _json(interpolating.facts(found, picture, run / interpolating.RECORD))
+    return f"{interpolating.table(found)}\n{picture}"
+
+
 def _asked(method: str | None, calibrate: str | None, chain_length: str | None) -> "Asked | None":
     if method is None and calibrate is None and chain_length is None:
         return None

@@ -6,8 +6,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from adversaria.report.figures import logarithmic
-from adversaria.report.style import FAKE, FIRST, INK, REAL, legend, panels, styled
+from adversaria.report.figures import few_ticks, logarithmic
+from adversaria.report.pictures import Pixels, enlargement, image_grid
+from adversaria.report.style import (
+    FAKE,
+    FIRST,
+    INK,
+    REAL,
+    SECOND,
+    Look,
+    legend,
+    panel,
+    panels,
+    stacked_panels,
+    styled,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,6 +30,10 @@ DECADES = 8
 
 FARTHEST = 3.0
 """Where the axis of lengths ends, in medians."""
+
+
+_WALKS = (Look(FAKE, "-", "o"), Look(SECOND, "--", "s", full=False), Look(FIRST, "-", "^"))
+"""Of linear, spherical and matched walks."""
 
 
 @styled
@@ -82,28 +99,93 @@ def norms(lengths: Mapping[str, Mapping[int, tuple[ArrayLike, ArrayLike]]]) -> "
     size = {"width": 0.4 + 1.75 * len(names), "height": 0.7 + 1.25 * len(dims)}
     figure, axes = panels(len(dims), len(names), **size, shared=False)
     cells = np.linspace(0, FARTHEST, 91)
-    for place, panel in enumerate(axes):
+    for place, one in enumerate(axes):
         dim, name = dims[place // len(names)], names[place % len(names)]
         latents, between = (np.asarray(values, dtype=np.float64) for values in lengths[name][dim])
         unit, beyond = float(np.median(latents)), []
         for label, values, colour in (("prior", latents, REAL), ("mid-points", between, FAKE)):
             heights = np.histogram(values / unit, cells)[0] / (len(values) * (cells[1] - cells[0]))
-            panel.stairs(heights, cells, color=colour, label=label if place == 0 else None)
-            panel.stairs(heights, cells, color=colour, alpha=0.15, fill=True)
+            one.stairs(heights, cells, color=colour, label=label if place == 0 else None)
+            one.stairs(heights, cells, color=colour, alpha=0.15, fill=True)
             beyond.append(100 * float(np.mean(values > FARTHEST * unit)))
         if max(beyond) >= 0.5:
             said = f"beyond: {beyond[0]:.0f} %, {beyond[1]:.0f} %"
-            panel.text(0.98, 0.95, said, transform=panel.transAxes, ha="right", va="top", fontsize=7)
-        panel.set_xlim(0, FARTHEST)
-        panel.set_ylim(0, 1.25 * panel.get_ylim()[1])
-        panel.set_yticks([])
-        panel.spines["left"].set_visible(False)
+            one.text(0.98, 0.95, said, transform=one.transAxes, ha="right", va="top", fontsize=7)
+        one.set_xlim(0, FARTHEST)
+        one.set_ylim(0, 1.25 * one.get_ylim()[1])
+        one.set_yticks([])
+        one.spines["left"].set_visible(False)
         if place < len(names):
-            panel.set_title(name)
+            one.set_title(name)
         if place % len(names) == 0:
-            panel.set_ylabel(f"d = {dim}")
+            one.set_ylabel(f"d = {dim}")
         if place < len(names) * (len(dims) - 1):
-            panel.tick_params(labelbottom=False)
+            one.tick_params(labelbottom=False)
     figure.supxlabel("‖z‖ over the prior's median", fontsize=9)
     legend(figure, axes[0])
+    return figure
+
+
+@styled
+def along_walks(
+    lines: Mapping[str, tuple[ArrayLike, ArrayLike, ArrayLike]], *, ylabel: str, floor: float | None = None
+) -> "Figure":
+    """A score along walks, ± one standard error.
+
+    Arguments:
+        lines: shares λ, values and errors (n,), by the name of the walk.
+        ylabel: the score.
+        floor: what real samples score, or None.
+    """
+    figure, axes = panel()
+    for (name, (share, value, error)), look in zip(lines.items(), _WALKS, strict=False):
+        axes.errorbar(
+            share,
+            value,
+            yerr=error,
+            label=name,
+            color=look.colour,
+            linestyle=look.line,
+            marker=look.marker,
+            markersize=3.5,
+            markerfacecolor=look.colour if look.full else "white",
+        )
+    if floor is not None:
+        axes.axhline(floor, color=REAL, linewidth=1, label="real")
+    least = min(float(np.min(np.subtract(value, error))) for _, value, error in lines.values())
+    axes.set_ylim(min(0.0, 1.1 * least), None)  # an unbiased estimate of 0 may lie below it
+    axes.set_xlabel("share λ of the way (½: the middle)")
+    axes.set_ylabel(ylabel)
+    few_ticks(axes)
+    legend(figure, axes)
+    return figure
+
+
+@styled
+def strips(groups: Mapping[str, Pixels], *, shares: ArrayLike) -> "Figure":
+    """Walks as strips of images, group under group.
+
+    Arguments:
+        groups: by name (rows, steps, C, H, W) uint8, C 1 or 3, all with equally many steps of one size.
+        shares: (steps,) λ, written under the last group.
+    """
+    steps, side = np.asarray(shares, dtype=np.float64), next(iter(groups.values())).shape[-1]
+    factor = enlargement(side, 56)
+    gap = factor + 2
+    tile = factor * side + gap
+    counts = [len(images) for images in groups.values()]
+    width, height = tile * len(steps) / 100, sum(tile * count / 100 + 0.25 for count in counts) + 0.3
+    figure, axes = stacked_panels(counts, width=width, height=height)
+    for (name, images), one in zip(groups.items(), axes, strict=True):
+        flat = images.reshape(-1, *images.shape[2:])
+        one.imshow(image_grid(flat, len(steps), factor=factor, gap=gap), interpolation="nearest", aspect="equal")
+        one.set_title(name, loc="left", pad=3)
+        one.set_yticks([])
+        one.set_xticks([])
+        one.grid(visible=False)
+        for spine in one.spines.values():
+            spine.set_visible(False)
+    axes[-1].set_xticks([gap + tile * (k + 0.5) for k in range(len(steps))], [f"{share:g}" for share in steps])
+    axes[-1].tick_params(length=0)
+    axes[-1].set_xlabel("share λ of the way")
     return figure
