@@ -454,8 +454,8 @@ class GAN(Recipe):
     def _heavy_tails_are_compressed(self) -> Self:
         if isinstance(self.prior, Cauchy) and self.generator.input == "plain":
             raise ValueError(
-                "a Cauchy prior has no moments, and one latent in a hundred would be a hundred times as long as the "
-                "rest; give the network a bounded input with generator.input=arctan, or choose another prior"
+                "a Cauchy prior has no moments, and one latent in a hundred would be fifty times as long as the "
+                "median; give the network a bounded input with generator.input=arctan, or choose another prior"
             )
         return self
 
