@@ -36,7 +36,7 @@ from adversaria.reproduce import (
 )
 from adversaria.reproduce.ledger import Finished, Ledger, digest
 from adversaria.reproduce.machine import machine
-from adversaria.reproduce.study import Mean, Verdict, mean
+from adversaria.reproduce.study import Mean, Since, Verdict, mean
 
 STEPS = 40
 
@@ -424,6 +424,27 @@ def test_the_table_holds_what_was_measured():
         ["real", "–", "–", "–", "–", "–", "–"],
         ["theirs", "–", "–", "–", "–", "0.25 [1]", "–"],
     ]
+
+
+def test_a_change_is_taken_run_by_run():
+    """Where runs differ much and what is done to them little, the change is known far better than either value."""
+    way = Since("fid", {"after": "before", "later": "nowhere"}.get)
+    what = study(
+        lines=(Row("one", spin(), (0, 1, 2), parts=("before", "after", "later")),),
+        columns=(Column("fid", "FID", "lower"), Column("change", "its change", since=way)),
+    )
+    runs = [
+        {"fid/before": 10.0, "fid/after": 8.0, "fid/later": 7.0},
+        {"fid/before": 30.0, "fid/after": 27.0},
+        {"fid/before": Estimate(50.0, 1.0, (9, 9), "fid"), "fid/after": 46.0},
+    ]
+    results = Results(what, "quick", [finished("one", seed, **values) for seed, values in enumerate(runs)])
+    after, before, later = (results.mean(label, "change") for label in ("after", "before", "later"))
+    assert after.value == pytest.approx(-3.0, abs=1e-12)
+    assert after.se == pytest.approx(1 / 3**0.5, rel=1e-12)
+    assert results.mean("after", "fid").se > 10
+    assert before is None
+    assert later is None
 
 
 def test_below_the_table_stands_what_a_reader_must_know():

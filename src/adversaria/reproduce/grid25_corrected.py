@@ -31,7 +31,7 @@ from adversaria.reproduce.correcting import (
     over_training,
     write_arrays,
 )
-from adversaria.reproduce.study import Column, Floor, Row, Study, Tier, Value, Values
+from adversaria.reproduce.study import Column, Floor, Row, Since, Study, Tier, Value, Values
 from adversaria.runs import Run
 from adversaria.sampling import MetropolisHastings, Percentile, Ratio, Rejection, Sampler
 
@@ -152,6 +152,11 @@ def _long() -> GAN:
     return grid25_plain().model_copy(update=changes)
 
 
+def _uncorrected(label: str) -> str | None:
+    """The row of the model's own samples."""
+    return PLAIN if label in PARTS and label != PLAIN else None
+
+
 def _study(quick: GAN, samples: int) -> Study:
     return Study(
         name="grid25-corrected",
@@ -169,6 +174,7 @@ def _study(quick: GAN, samples: int) -> Study:
             Column("modes", "modes found", "higher"),
             Column("high_quality", "high quality", "higher"),
             Column("divergence", "JS divergence of modes", "lower"),
+            Column("divergence_change", "its change", since=Since("divergence", _uncorrected)),
             Column("spread", "spread in a mode"),
             Column("empty", "modes without mass"),
             Column("proposals", "proposals per sample"),
@@ -178,8 +184,9 @@ def _study(quick: GAN, samples: int) -> Study:
             "A GAN without penalty, in small batches, whose live weights are sampled. Each run is shown at the one "
             f"checkpoint of {quick.keep_checkpoints} at which the histogram of the plain samples over modes is worst; "
             f"{samples:,} points of each row. High quality, divergence (in nats) and spread are those of `grid25`. "
-            f"*Modes without mass* are those in which the plain generator puts none of {SOUGHT:,} samples: what is "
-            "never proposed cannot be accepted, so no row can fill these. Rejection is as published, γ being the 95th "
+            "*Its change* is from the GAN, seed by seed. *Modes without mass* are those in which the plain generator "
+            f"puts none of {SOUGHT:,} samples: what is never proposed cannot be accepted, so no row can fill these. "
+            "Rejection is as published, γ being the 95th "
             "percentile of each 256 proposals; chains are of 640 proposals. *Calibrated* is by isotonic regression on "
             "4,000 fresh points of the law and as many samples; the other ratios are the critic's scores as they are. "
             "*Real* points show what chance alone does."

@@ -43,7 +43,7 @@ from adversaria.reproduce.correcting import (
     named,
     write_arrays,
 )
-from adversaria.reproduce.study import Column, Floor, Row, Study, Tier, Value, Values
+from adversaria.reproduce.study import Column, Floor, Row, Since, Study, Tier, Value, Values
 from adversaria.runs import Run
 from adversaria.sampling import Diagnostics, MetropolisHastings, Percentile, Ratio, Rejection
 
@@ -75,6 +75,16 @@ def part(way: str, stage: str) -> str:
 
 
 PARTS = tuple(part(way, stage) for stage in STAGES for way in WAYS)
+
+
+def uncorrected(label: str) -> str | None:
+    """The row of the model's own samples at the same stage.
+
+    >>> uncorrected("MH, late")
+    'GAN, late'
+    """
+    way, _, stage = label.rpartition(", ")
+    return part(PLAIN, stage) if way != PLAIN and stage in STAGES else None
 
 
 def stages(recipe: GAN) -> dict[str, int]:
@@ -247,7 +257,9 @@ MNIST_CORRECTED = Study(
     measure=corrected_distances(SAMPLES),
     columns=(
         Column("fid", "Fréchet distance", "lower"),
+        Column("fid_change", "its change", since=Since("fid", uncorrected)),
         Column("kid", "kernel distance", "lower"),
+        Column("kid_change", "its change", since=Since("kid", uncorrected)),
         Column("classes", "distance of classes", "lower"),
         Column("acceptance", "acceptance"),
         Column("proposals", "proposals per sample"),
@@ -256,10 +268,11 @@ MNIST_CORRECTED = Study(
     about=(
         "`mnist-dcgan` (quick: over half its steps), after a ninth (early), a third (midway) and the whole (late) of "
         "its training; a tenth of the training digits was kept from it to calibrate and to start chains. "
-        f"{SAMPLES:,} samples of each row, and as "
-        "many real training digits, against the 10,000 test digits, in the features of `lenet-mnist`; *distance of "
-        "classes* is the total variation between its answers to the samples and to the test digits. Rejection is as "
-        f"published for images, γ being the 80th percentile of each 256 proposals. Chains are of {CHAIN_LENGTH} "
+        f"{SAMPLES:,} samples of each row, and as many real training digits, against the 10,000 test digits, in the "
+        "features of `lenet-mnist`; *its change* is from the GAN of the same stage, seed by seed; *distance of "
+        "classes* is the total variation between the answers of `lenet-mnist` to the samples and to the test digits. "
+        "Rejection is as published for images, γ being the 80th percentile of each 256 proposals. Chains are of "
+        f"{CHAIN_LENGTH} "
         "proposals (published: 640), the same ones for all ways of reading the critic's scores: as they are, by "
         "logistic regression (Platt), or by isotonic regression (calibrated)."
     ),

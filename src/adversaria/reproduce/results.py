@@ -6,7 +6,20 @@ from typing import Any
 
 from adversaria.metrics.estimate import Estimate
 from adversaria.reproduce.ledger import Finished
-from adversaria.reproduce.study import Column, Floor, Mean, Shown, Study, Tier, TierName, Verdict, mean
+from adversaria.reproduce.study import (
+    Column,
+    Floor,
+    Mean,
+    Shown,
+    Since,
+    Study,
+    Tier,
+    TierName,
+    Value,
+    Verdict,
+    mean,
+    number,
+)
 
 NOTHING = "–"
 """Stands in an empty cell."""
@@ -52,10 +65,22 @@ class Results:
 
     def mean(self, label: str, key: str) -> Mean | None:
         """The value of a cell; None if no run has one."""
+        since = next((column.since for column in self.study.columns if column.key == key), None)
+        values = self._values(label, key) if since is None else self._changes(label, since)
+        return mean(list(values.values())) if values else None
+
+    def _values(self, label: str, key: str) -> dict[int, Value]:
+        """By seed."""
         shown = self._shown(label)
         name = key + (shown.suffix if shown else "")
-        values = [run.values[name] for run in self.of(label) if name in run.values]
-        return mean(values) if values else None
+        return {run.seed: run.values[name] for run in self.of(label) if name in run.values}
+
+    def _changes(self, label: str, since: Since) -> dict[int, Value]:
+        """By seed, where both rows have a value. Of one seed the error is not known: the two were measured alike."""
+        other = since.row(label)
+        before = {} if other is None else self._values(other, since.value)
+        now = self._values(label, since.value)
+        return {seed: number(now[seed]) - number(before[seed]) for seed in now if seed in before}
 
     def verdicts(self) -> list[Verdict]:
         """Every published figure that ours is judged by."""

@@ -189,6 +189,11 @@ class Mean:
     seeds: int
 
 
+def number(value: Value) -> float:
+    """A value without its error."""
+    return float(value.value if isinstance(value, Estimate) else value)
+
+
 def mean(values: Sequence[Value]) -> Mean:
     """Mean and standard error over seeds, by the formula of the module's docstring.
 
@@ -202,7 +207,7 @@ def mean(values: Sequence[Value]) -> Mean:
     """
     if not values:
         raise ValueError("a mean needs at least one value, got none")
-    numbers, count = [float(v.value if isinstance(v, Estimate) else v) for v in values], len(values)
+    numbers, count = [number(value) for value in values], len(values)
     if count == 1:
         return Mean(numbers[0], values[0].se if isinstance(values[0], Estimate) else None, 1)
     centre = math.fsum(numbers) / count
@@ -210,22 +215,36 @@ def mean(values: Sequence[Value]) -> Mean:
     return Mean(centre, math.sqrt(variance / count), count)
 
 
+class Since(NamedTuple):
+    """A change, run by run, so that what the runs have in common drops out: the value of a row less that of another.
+
+    Arguments:
+        value: the name of the values.
+        row: the label of a row → that of the row whose values are taken off; None: it has none.
+    """
+
+    value: str
+    row: Callable[[str], str | None]
+
+
 @dataclass(frozen=True)
 class Column:
     """A column of the table.
 
     Arguments:
-        key: the name of the values in it.
+        key: the name of the values in it; with `since`, any name that no value has.
         title: its heading.
         better: "higher" or "lower" reaches a published figure by being as good or better; "equal" by agreeing to its
             last digit. None: shown beside the published figure, not judged.
         digits: significant digits of a value that comes without an error.
+        since: the column shows changes instead of values.
     """
 
     key: str
     title: str
     better: Literal["higher", "lower", "equal"] | None = None
     digits: int = 4
+    since: Since | None = None
 
     def shown(self, ours: Mean) -> str:
         """The value with its error; the error decides the digits."""
