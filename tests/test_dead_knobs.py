@@ -99,6 +99,7 @@ CHANGES = {
     "Cauchy.scale": ("cauchy", "prior.scale", 0.5),
     "Nonparametric.dim": ("nonparametric", "prior.dim", 3),
     "Nonparametric.deviation": ("nonparametric", "prior.deviation", 0.5),
+    "Nonparametric.along": ("nonparametric", "prior.along", "way"),
     "GaussianRing.dim": ("mixture", "prior.dim", 3),
     "GaussianRing.components": ("mixture", "prior.components", 3),
     "GaussianRing.radius": ("mixture", "prior.radius", 2.0),

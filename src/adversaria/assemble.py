@@ -133,7 +133,7 @@ def _(config: recipes.Cauchy) -> priors.Prior:
 
 @prior.register
 def _(config: recipes.Nonparametric) -> priors.Prior:
-    return priors.with_deviation(priors.Nonparametric(config.dim), config.deviation)
+    return priors.with_deviation(priors.Nonparametric(config.dim, along=config.along), config.deviation)
 
 
 @prior.register

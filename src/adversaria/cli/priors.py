@@ -90,9 +90,9 @@ def show(
     """
     drawn = _picture_at(picture or Path("prior.png"), overwrite)
     from adversaria.priors import Solution
-    from adversaria.priors.nonparametric import published_search
+    from adversaria.priors.nonparametric import solved_beforehand
 
-    found = published_search() if law is None else Solution.load(law)
+    found = solved_beforehand() if law is None else Solution.load(law)
     return _told(found, {}, drawn, share, as_json)
 
 

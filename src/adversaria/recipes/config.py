@@ -166,6 +166,8 @@ class Nonparametric(Config):
     """Dimension d of the latent."""
     deviation: Positive | None = None
     """Standard deviation of a coordinate; the law is scaled to it. None: its own, 0.108, on (−2, 2)."""
+    along: Literal["middle", "way"] = "middle"
+    """What it differs least from: its mid-points alone, as published, or its interpolates along the whole way."""
 
 
 class GaussianRing(Config):

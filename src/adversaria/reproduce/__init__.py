@@ -22,6 +22,7 @@ from adversaria.reproduce.playing import play
 from adversaria.reproduce.priors import PRIORS_MNIST
 from adversaria.reproduce.priors_cifar10 import PRIORS_CIFAR10
 from adversaria.reproduce.priors_dimension import PRIORS_DIMENSION
+from adversaria.reproduce.priors_way import PRIORS_WAY
 from adversaria.reproduce.results import Results
 from adversaria.reproduce.study import Column, Floor, Published, Row, Study, Tier, TierName
 
@@ -37,6 +38,7 @@ STUDIES: tuple[Study, ...] = (
     PRIORS_MNIST,
     PRIORS_CIFAR10,
     PRIORS_DIMENSION,
+    PRIORS_WAY,
 )
 """All studies."""
 
