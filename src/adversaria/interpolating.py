@@ -128,9 +128,16 @@ class Walked:
         """The scores at one place."""
         return next(place.scores for place in self.places if (place.walk, place.share) == (walk, share))
 
-    def loss(self, walk: str, share: float) -> float:
-        """KID there less that at the prior."""
-        return float(self.at(walk, share)["kid"]) - float(self.at(walk, 0.0)["kid"])
+    def loss(self, walk: str, share: float) -> Estimate:
+        """KID there less that at the prior.
+
+        Its error is that of two distances that have nothing in common. These share one end of each walk and all real
+        images, whose chances cancel, so it is too large rather than too small.
+        """
+        there, start = self.at(walk, share)["kid"], self.at(walk, 0.0)["kid"]
+        known = there.se is not None and start.se is not None
+        se = math.hypot(there.se or 0.0, start.se or 0.0) if known else None
+        return Estimate(there.value - start.value, se, there.n, "kid less that at the prior")
 
     @property
     def walks(self) -> list[str]:

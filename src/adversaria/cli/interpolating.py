@@ -84,7 +84,7 @@ def table(found: Walked) -> str:
     widths = [max(len(row[k]) for row in (heads, *rows)) for k in range(len(heads))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (heads, *rows)]
     middle = found.shares[-1]
-    losses = [f"{name} {found.loss(name, middle):+.3g}" for name in found.walks]
+    losses = [f"{name} {found.loss(name, middle)}" for name in found.walks]
     lengths = [f"{name} {length}" for name, length in found.lengths.items()]
     return "\n".join(
         [

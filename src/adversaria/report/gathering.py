@@ -59,7 +59,7 @@ def gather(run: Run, *, seed: int) -> Material:
     recipe, facts = run.recipe, run.facts
     shown, notes = _shown(run, recipe, seed)
     corrected = None if shown is None else correcting.correct(run, shown, seed=seed)
-    walks = walking(run, run.model()) if isinstance(shown, Images) else ""
+    walks = walking(run) if isinstance(shown, Images) else ""
     device = next((note["device"] for note in reversed(run.notes()) if "device" in note), None)
     return Material(
         name=recipe.name,

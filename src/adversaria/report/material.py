@@ -140,8 +140,10 @@ class Walking:
     """(rows, steps, C, H, W): the same latents for all."""
     kernel: Mapping[str, Curve]
     frechet: Mapping[str, Curve]
+    losses: Mapping[str, str]
+    """The kernel distance at the middle less that at the prior, as it is to be read."""
     lengths: Mapping[str, str]
-    """Perceptual path lengths, as they are to be read."""
+    """Perceptual path lengths, likewise."""
     features: str
     samples: int
     """Images at each place."""

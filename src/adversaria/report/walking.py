@@ -16,7 +16,7 @@ ROWS, STEPS = 3, 9
 """Pairs of latents shown, and images of each."""
 
 
-def walking(run: Run, model: Model) -> Walking | str:
+def walking(run: Run) -> Walking | str:
     """What was measured, with strips of the same latents by every walk; or a sentence why there is none, or ""."""
     path = run.path / RECORD
     if not path.exists():
@@ -24,9 +24,10 @@ def walking(run: Run, model: Model) -> Walking | str:
     try:
         found = Walked.from_json(json.loads(path.read_text(encoding="utf-8")))
         return Walking(
-            shown=_shown(model, found),
+            shown=_shown(run.model(), found),
             kernel={name: _curve(found, name, "kid") for name in found.walks},
             frechet={name: _curve(found, name, "fid") for name in found.walks},
+            losses={name: str(found.loss(name, found.shares[-1])) for name in found.walks},
             lengths={name: str(length) for name, length in found.lengths.items()},
             features=found.facts["features"],
             samples=found.at(found.walks[0], 0.0)["kid"].n[0],

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from adversaria.report import words
 from adversaria.report.exhibits import Chart, Picture, grid
 from adversaria.report.material import Curve, Walking
 from adversaria.report.priors import along_walks
@@ -30,10 +29,7 @@ def of_walking(shown: Walking, *, step: int) -> WalkingHall:
             for name, images in shown.shown.items()
         ],
         charts=[_chart(shown.kernel, "kernel"), _chart(shown.frechet, "Fréchet")],
-        rows=[
-            (name, words.number(curve.value[-1] - curve.value[0]), shown.lengths.get(name, ""))
-            for name, curve in shown.kernel.items()
-        ],
+        rows=[(name, loss, shown.lengths.get(name, "")) for name, loss in shown.losses.items()],
         said=(
             f"Each row walks from one random latent (left) to another (right); all walks share their ends. "
             f"{shown.samples:,} images at each place, in the features of {shown.features}. A matched walk keeps the "
