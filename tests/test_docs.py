@@ -55,3 +55,14 @@ def test_docs_name_every_metric_and_protocol():
 
     text = (DOCS / "metrics.md").read_text(encoding="utf-8")
     assert all(f"`{name}`" in text or f"--protocol {name}" in text for name in (*METRICS, *(p.name for p in PRESETS)))
+
+
+def test_matched_walks_keep_the_norm_of_normal_latents(capsys):
+    (block,) = blocks("priors.md")
+    exec(compile(block, "docs/priors.md", "exec"), {})
+    linear, spherical, matched, mismatches = capsys.readouterr().out.splitlines()
+    said = [line.split() for line in (linear, spherical, matched)]
+    assert [words[:2] for words in said] == [["Linear()", "False"], ["Spherical()", "False"], ["Matched()", "True"]]
+    assert float(said[0][2]) < 8 < 9 < float(said[1][2])
+    assert 8.5 < float(said[2][2]) < 11.5
+    assert [round(float(value), 3) for value in mismatches.split()] == [0.009, 0.117]

@@ -26,12 +26,15 @@ from adversaria.priors import (
     Normal,
     PriorError,
     Product,
+    Scaled,
     Sphere,
     Spherical,
     SwissRoll,
     Uniform,
     analogy,
+    deviation,
     vicinity,
+    with_deviation,
 )
 
 BUMPY = (0.0, 1.0, 5.0, 2.0, 0.0, 0.0, 3.0, 0.5)
@@ -51,9 +54,12 @@ PRIORS = [
     SwissRoll(),
     Categorical(4, (0.1, 0.2, 0.3, 0.4)),
     Product(Categorical(3), Normal(2), Uniform(1)),
+    Scaled(Uniform(3), 0.25),
+    Scaled(Sphere(3), 2.0),
 ]
 every_prior = pytest.mark.parametrize("prior", PRIORS, ids=repr)
 DISCRETE = (Categorical, Product)
+SOLID = [p for p in PRIORS if not isinstance(getattr(p, "of", p), (*DISCRETE, Sphere))]
 
 
 def random(seed=0):
@@ -120,9 +126,7 @@ def test_interpolate_law_is_that_of_interpolates(prior):
         moments_agree(law, 6)
 
 
-@pytest.mark.parametrize(
-    "prior", [p for p in PRIORS if p.dim <= 3 and not isinstance(p, (*DISCRETE, Sphere))], ids=repr
-)
+@pytest.mark.parametrize("prior", [p for p in SOLID if p.dim <= 3], ids=repr)
 @pytest.mark.parametrize("walked", [False, True])
 def test_densities_integrate_to_one(prior, walked):
     """Importance sampling from a heavy-tailed law: the mean of p/q is 1."""
@@ -190,7 +194,7 @@ def test_the_quadratures_agree_with_the_closed_forms():
         assert one.mismatch(t) == pytest.approx(Normal(3).mismatch(t), abs=1e-3)
 
 
-@pytest.mark.parametrize("prior", [p for p in PRIORS if not isinstance(p, (*DISCRETE, Sphere, SwissRoll))], ids=repr)
+@pytest.mark.parametrize("prior", [p for p in SOLID if not isinstance(p, SwissRoll)], ids=repr)
 def test_mismatch_is_what_samples_say(prior):
     t = 0.3
     z = prior.sample(20_000, generator=random(12))
@@ -248,6 +252,28 @@ def test_a_gap_keeps_its_density_to_itself():
     np.testing.assert_allclose(prior.log_prob(points).exp(), expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("prior", [p for p in PRIORS if p.covariance is not None], ids=repr)
+def test_a_deviation_is_set_and_no_mismatch_moves(prior):
+    wide = with_deviation(prior, 2.5)
+    assert deviation(wide) == pytest.approx(2.5, rel=1e-9)
+    assert with_deviation(prior, None) is prior
+    assert wide.mismatch(0.3) == pytest.approx(prior.mismatch(0.3), rel=1e-6)
+    moments_agree(wide, seed=77)
+
+
+def test_a_law_keeps_its_family_where_that_has_a_scale():
+    scaled = [with_deviation(prior, 2.0) for prior in (Normal(3), Gamma(4), Nonparametric(2), Uniform(3))]
+    assert [type(prior) for prior in scaled] == [Normal, Gamma, Histogram, Scaled]
+
+
+def test_a_law_without_moments_has_no_deviation_to_set():
+    assert deviation(Cauchy(3)) is None
+    with pytest.raises(PriorError, match="moments do not exist"):
+        with_deviation(Cauchy(3), 1.0)
+    with pytest.raises(RecipeError, match="positive, finite deviation"):
+        with_deviation(Normal(3), 0.0)
+
+
 def test_standardised_has_unit_moments_and_the_same_mismatch():
     prior = Histogram(3, BUMPY, (4.0, 9.0))
     standard = prior.standardised()
@@ -267,11 +293,15 @@ KEPT = [
     Sphere(3),
     Gamma(4),
     Product(Normal(1), Uniform(1)),
+    Scaled(Uniform(2), 0.25),
 ]
 COMBINATIONS = [(0.5, 0.5), (0.8, 0.2), (0.2, 0.3, 0.5), (1.0, -1.0, 1.0), (1.0, 0.1)]
 
 
 def cdf_of_first_coordinate(prior):
+    if isinstance(prior, Scaled):
+        own = cdf_of_first_coordinate(prior.of)
+        return lambda x: own(x / prior.factor)
     if isinstance(prior, Product):
         return cdf_of_first_coordinate(prior.factors[0])
     if isinstance(prior, Histogram):

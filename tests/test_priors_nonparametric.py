@@ -18,6 +18,7 @@ from adversaria.priors import (
 )
 from adversaria.priors.constraints import variance
 from adversaria.priors.midpoints import divergence
+from adversaria.priors.nonparametric import solved_beforehand
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +108,18 @@ def test_the_shipped_prior_is_the_symmetric_optimum(mirrored):
     assert divergence(1024, 0.5, "shared")(shipped)[0] == pytest.approx(mirrored.objective, abs=1e-9)
     assert variance(shipped) == pytest.approx(768, rel=1e-8)
     np.testing.assert_allclose(shipped, mirrored.mass, atol=1e-4)
+
+
+def test_the_shipped_law_for_the_whole_way_is_what_its_certificate_says():
+    way = solved_beforehand("way")
+    certified(way)
+    shares = {share: divergence(1024, share, "shared")(way.mass)[0] for share in (0.1, 0.2, 0.3, 0.35, 0.4, 0.5)}
+    assert way.lambdas == (0.5, 0.35, 0.2)
+    assert sum(shares[share] for share in way.lambdas) / 3 == pytest.approx(way.objective, rel=1e-9)
+    assert max(shares.values()) < 0.00985
+    np.testing.assert_array_equal(way.mass, way.mass[::-1])
+    middle = divergence(1024, 0.3, "shared")(solved_beforehand().mass)[0]
+    assert middle > 10 * shares[0.3]
 
 
 def test_the_grid_objective_is_the_mismatch_of_the_prior_seen_through_its_bins(mirrored):

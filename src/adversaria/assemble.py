@@ -108,17 +108,37 @@ def prior(config: Any) -> priors.Prior:
 
 @prior.register
 def _(config: recipes.Normal) -> priors.Prior:
-    return priors.Normal(config.dim)
+    return priors.with_deviation(priors.Normal(config.dim), config.deviation)
 
 
 @prior.register
 def _(config: recipes.Uniform) -> priors.Prior:
-    return priors.Uniform(config.dim)
+    return priors.with_deviation(priors.Uniform(config.dim), config.deviation)
 
 
 @prior.register
 def _(config: recipes.Sphere) -> priors.Prior:
-    return priors.Sphere(config.dim)
+    return priors.with_deviation(priors.Sphere(config.dim), config.deviation)
+
+
+@prior.register
+def _(config: recipes.Gamma) -> priors.Prior:
+    return priors.with_deviation(priors.Gamma(config.dim, degrees=config.degrees), config.deviation)
+
+
+@prior.register
+def _(config: recipes.Cauchy) -> priors.Prior:
+    return priors.Cauchy(config.dim, scale=config.scale)
+
+
+@prior.register
+def _(config: recipes.Nonparametric) -> priors.Prior:
+    return priors.with_deviation(priors.Nonparametric(config.dim, along=config.along), config.deviation)
+
+
+@prior.register
+def _(config: recipes.GaussianRing) -> priors.Prior:
+    return priors.Mixture.ring(config.components, radius=config.radius, scale=config.scale, dim=config.dim)
 
 
 # --- networks --------------------------------------------------------------------------------------------------
@@ -135,7 +155,13 @@ def _(
     config: recipes.MLPGenerator, latent_dim: int, shape: tuple[int, ...], classes: int, random: torch.Generator
 ) -> nn.Module:
     return networks.MLPGenerator(
-        latent_dim, shape, width=config.width, depth=config.depth, classes=classes, generator=random
+        latent_dim,
+        shape,
+        width=config.width,
+        depth=config.depth,
+        input=config.input,
+        classes=classes,
+        generator=random,
     )
 
 
@@ -143,7 +169,9 @@ def _(
 def _(
     config: recipes.DCGANGenerator, latent_dim: int, shape: tuple[int, ...], classes: int, random: torch.Generator
 ) -> nn.Module:
-    return networks.DCGANGenerator(latent_dim, shape, width=config.width, classes=classes, generator=random)
+    return networks.DCGANGenerator(
+        latent_dim, shape, width=config.width, input=config.input, classes=classes, generator=random
+    )
 
 
 @singledispatch

@@ -9,6 +9,7 @@ from cyclopts.types import NonNegativeInt, PositiveInt
 
 from adversaria.cli import evaluating
 from adversaria.cli.features import features
+from adversaria.cli.priors import prior
 from adversaria.cli.root import AsJson, OfClass, Switch, app, as_text, asked_for, note
 from adversaria.cli.weights import weights
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from adversaria.training.loop import Watch
 
 app.command(features)
+app.command(prior)
 app.command(weights)
 
 HELP = {"--help", "-h"}
@@ -246,6 +248,45 @@ def sample(
     facts["diagnostics"] = diagnostics.to_json()
     samples.write(drawn, target, kind, facts=facts)
     return as_text(facts) if as_json else f"{said}\n{diagnostics}"
+
+
+@app.command(sort_key=6.5)
+def interpolate(
+    run: Path,
+    /,
+    *,
+    out: Path | None = None,
+    samples: PositiveInt = 2_000,
+    paths: PositiveInt = 400,
+    features: str | None = None,
+    seed: NonNegativeInt = 0,
+    quiet: Switch = False,
+    as_json: AsJson = False,
+) -> str:
+    """Walk between latents of a run's model: a picture of strips, and what a walk costs in quality.
+
+    Straight, spherical, and matched walks (which keep the law of the prior) from
+    the same latents; distances from held-out images along each. The report shows them.
+
+    Arguments:
+        run: Folder of the run.
+        out: Picture of the strips, as png; interpolation.png in the run's folder if not given.
+        samples: Images at each place of a walk.
+        paths: Paths of a perceptual path length, at least 16.
+        features: Extractor of features of images; the recipe's if not given.
+        seed: Of the latents.
+        quiet: Show no progress.
+        as_json: Print JSON.
+    """
+    from adversaria.cli import interpolating
+    from adversaria.runs import Run
+
+    found_run, picture = Run(run), out or run / "interpolation.png"
+    wish = interpolating.Wish(samples, paths, features, seed, quiet)
+    found = interpolating.interpolated(found_run, wish, picture)
+    if as_json:
+        return as_text(interpolating.facts(found, picture, run / interpolating.RECORD))
+    return f"{interpolating.table(found)}\n{picture}"
 
 
 @app.command(sort_key=8)

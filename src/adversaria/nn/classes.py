@@ -12,16 +12,30 @@ the form that the log ratio p_data(x, y)/p_model(x, y) has when each class's pos
 
 Networks without classes take none: giving y is a TypeError, and so is leaving it out where there are classes.
 
+A latent may first be brought into a bounded range, coordinate by coordinate (`input="arctan"`),
+
+    z_i  →  2/π · arctan z_i  ∈ (−1, 1),
+
+the distribution function of the standard Cauchy law, stretched: under a Cauchy prior every coordinate of what the
+network sees is uniform on (−1, 1), however long the latent is. A prior without moments has means and gradients of
+batches that do not settle, and this is what it needs; close to 0 the map is linear, of slope 2/π.
+
 References: M. Mirza and S. Osindero, Conditional generative adversarial nets, 2014, https://arxiv.org/abs/1411.1784;
 T. Miyato and M. Koyama, cGANs with projection discriminator, 2018, https://arxiv.org/abs/1802.05637.
 """
+
+import math
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from adversaria.errors import DataError
 from adversaria.nn.layers import embedding, linear, spectral
-from adversaria.nn.shapes import check_classes_count
+from adversaria.nn.shapes import check_choice, check_classes_count
+
+Input = Literal["plain", "arctan"]
+"""What a generator does to its latent before anything else."""
 
 
 def check_classes(y: Tensor | None, classes: int, batch: int) -> None:
@@ -47,13 +61,15 @@ class ClassLatent(nn.Module):
     Arguments:
         latent_dim: d.
         classes: how many; 0 for none.
+        input: "plain", or "arctan" to bring each coordinate into (−1, 1).
         generator: of the vectors, N(0, 1) as the latents are.
     """
 
-    def __init__(self, latent_dim: int, classes: int, *, generator: torch.Generator) -> None:
+    def __init__(self, latent_dim: int, classes: int, *, input: Input = "plain", generator: torch.Generator) -> None:
         super().__init__()
         check_classes_count(classes)
-        self.latent_dim, self.classes = latent_dim, classes
+        check_choice("input", input, ("plain", "arctan"))
+        self.latent_dim, self.classes, self.input = latent_dim, classes, input
         self.size = 2 * latent_dim if classes else latent_dim
         self.embedding = embedding(classes, latent_dim, std=1.0, generator=generator) if classes else None
 
@@ -67,6 +83,8 @@ class ClassLatent(nn.Module):
         if z.ndim != 2 or z.shape[1] != self.latent_dim:
             raise DataError(f"expected latents of shape (B, {self.latent_dim}), got {tuple(z.shape)}")
         check_classes(y, self.classes, z.shape[0])
+        if self.input == "arctan":
+            z = torch.atan(z) * (2 / math.pi)
         return z if self.embedding is None else torch.cat([z, self.embedding(y)], dim=1)
 
 

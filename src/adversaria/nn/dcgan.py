@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from adversaria.errors import RecipeError
-from adversaria.nn.classes import ClassLatent, Scores
+from adversaria.nn.classes import ClassLatent, Input, Scores
 from adversaria.nn.layers import DCGAN_STD, SLOPE, batch_norm, double, halve, linear, spectral
 from adversaria.nn.shapes import check_batch, check_choice, check_sizes
 
@@ -63,6 +63,7 @@ class DCGANGenerator(nn.Module):
         latent_dim: d.
         shape: of an image, (C, S, S).
         width: channels at the finest hidden side.
+        input: "plain", or "arctan" to bring each coordinate of the latent into (−1, 1) first; see `classes`.
         classes: how many; 0 for none.
         generator: of the weights, on the CPU.
 
@@ -76,6 +77,7 @@ class DCGANGenerator(nn.Module):
         shape: tuple[int, ...],
         *,
         width: int,
+        input: Input = "plain",
         classes: int = 0,
         generator: torch.Generator,
     ) -> None:
@@ -84,7 +86,7 @@ class DCGANGenerator(nn.Module):
         layers = plan(tuple(shape), width)[::-1]
         self.shape = tuple(shape)
         side, coarsest = layers[0]
-        self.latent = ClassLatent(latent_dim, classes, generator=generator)
+        self.latent = ClassLatent(latent_dim, classes, input=input, generator=generator)
         self.project = nn.Sequential(
             linear(self.latent.size, coarsest * side * side, std=DCGAN_STD, generator=generator),
             nn.Unflatten(1, (coarsest, side, side)),

@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from adversaria.nn.classes import ClassLatent, Scores
+from adversaria.nn.classes import ClassLatent, Input, Scores
 from adversaria.nn.layers import SLOPE, kaiming, linear, spectral
 from adversaria.nn.shapes import check_batch, check_choice, check_sample_shape, check_sizes
 
@@ -26,6 +26,7 @@ class MLPGenerator(nn.Module):
         shape: of a sample, (features,) or (C, H, W).
         width: units in each hidden layer.
         depth: hidden layers, ≥ 1.
+        input: "plain", or "arctan" to bring each coordinate of the latent into (−1, 1) first; see `classes`.
         classes: how many; 0 for none.
         generator: of the weights, on the CPU.
 
@@ -40,6 +41,7 @@ class MLPGenerator(nn.Module):
         *,
         width: int,
         depth: int,
+        input: Input = "plain",
         classes: int = 0,
         generator: torch.Generator,
     ) -> None:
@@ -47,7 +49,7 @@ class MLPGenerator(nn.Module):
         check_sizes(latent_dim=latent_dim, width=width, depth=depth)
         self.shape = tuple(shape)
         size = check_sample_shape(self.shape)
-        self.latent = ClassLatent(latent_dim, classes, generator=generator)
+        self.latent = ClassLatent(latent_dim, classes, input=input, generator=generator)
         self.hidden = _hidden(self.latent.size, width, depth, slope=0.0, normalised=False, generator=generator)
         self.output = linear(width, size, std=kaiming(width, 1.0), generator=generator)
 

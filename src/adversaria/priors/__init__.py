@@ -13,6 +13,7 @@ r"""Latent laws p(z) on ℝ^d, and how to walk between two latents.
 | `SwissRoll`     | labelled spiral in the plane               |        |                                 |
 | `Categorical`   | one-hot, labelled                          | 1/d    | entropy/d                       |
 | `Product`       | independent priors side by side            |        | mean of its factors'            |
+| `Scaled`        | another prior, times a constant            |        | that prior's                    |
 
 A prior is a frozen value. It samples from an explicit generator, in float32, on the generator's device. It knows its
 moments (None where they do not exist), the law of its interpolate on the straight line, and how far that law is from
@@ -39,6 +40,7 @@ from adversaria.priors.normal import Normal
 from adversaria.priors.paths import lerp, slerp
 from adversaria.priors.prior import Labelled, Law, Prior, PriorError
 from adversaria.priors.product import Product
+from adversaria.priors.scaled import Scaled, deviation, with_deviation
 from adversaria.priors.sphere import Sphere
 from adversaria.priors.swiss_roll import SwissRoll
 from adversaria.priors.uniform import Uniform
@@ -59,6 +61,7 @@ __all__ = [
     "Prior",
     "PriorError",
     "Product",
+    "Scaled",
     "Solution",
     "Sphere",
     "Spherical",
@@ -66,6 +69,7 @@ __all__ = [
     "Uniform",
     "Walk",
     "analogy",
+    "deviation",
     "given_mean",
     "given_variance",
     "lerp",
@@ -75,4 +79,5 @@ __all__ = [
     "unimodal",
     "variance_at_least",
     "vicinity",
+    "with_deviation",
 ]

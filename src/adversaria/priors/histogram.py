@@ -165,9 +165,9 @@ def law_edges(histogram: Histogram) -> np.ndarray:
 
 
 class _Table(NamedTuple):
-    """2^m columns, each of two parts: a part of column k is bin-local x = offset + slope·(the low bits)."""
+    """2^m columns, each of two parts: in a part x = offset + slope·(the low bits). All first parts, then all second."""
 
-    split: Tensor  # (2^m,) int64: low bits from here on belong to the second part
+    last: Tensor  # (2^m,) int64: low bits beyond this belong to the second part
     offset: Tensor  # (2·2^m,) float64
     slope: Tensor  # (2·2^m,) float64
 
@@ -199,22 +199,25 @@ def _table(mass: tuple[float, ...], support: tuple[float, float]) -> _Table:
     split = np.minimum((share * unit).astype(np.int64), unit)
     low, width = support[0], (support[1] - support[0]) / len(mass)
     first, second = np.maximum(split, 1), np.maximum(unit - split, 1)
-    slope = np.stack([width / first, width / second], 1)
-    bins = np.stack([np.minimum(np.arange(columns), len(mass) - 1), other], 1)
+    slope = np.stack([width / first, width / second])
+    bins = np.stack([np.minimum(np.arange(columns), len(mass) - 1), other])
     # Half a step in, so that the places of a part lie symmetrically in the bin.
-    offset = low + width * bins + slope * np.stack([np.full(columns, 0.5), 0.5 - split], 1)
-    return _Table(torch.from_numpy(split), torch.from_numpy(offset.ravel()), torch.from_numpy(slope.ravel()))
+    offset = low + width * bins + slope * np.stack([np.full(columns, 0.5), 0.5 - split])
+    return _Table(torch.from_numpy(split - 1), torch.from_numpy(offset.ravel()), torch.from_numpy(slope.ravel()))
 
 
 def _fill(points: Tensor, table: _Table, generator: torch.Generator) -> None:
     bits = torch.empty(points.numel(), dtype=torch.int64, device=points.device).random_(generator=generator)
-    low_bits = 63 - (table.split.numel().bit_length() - 1)
-    column = bits >> low_bits
+    columns = table.last.numel()
+    low_bits = 63 - (columns.bit_length() - 1)
+    part = bits >> low_bits
     bits.bitwise_and_((1 << low_bits) - 1)
-    second = bits >= table.split.index_select(0, column)
-    column.mul_(2).add_(second)
-    place = table.offset.index_select(0, column)
-    points.copy_(place.addcmul_(bits.double(), table.slope.index_select(0, column)))
+    # −1 in the second part, 0 in the first: the sign of a difference, which stays in int64; a comparison would not,
+    # and turning its answer into an index again takes longer than all the rest of this.
+    second = table.last.index_select(0, part).sub_(bits).bitwise_right_shift_(63)
+    part.sub_(second, alpha=columns)
+    place = table.offset.index_select(0, part)
+    points.copy_(place.addcmul_(bits.double(), table.slope.index_select(0, part)))
 
 
 def _within(edge: float, towards: float) -> float:

@@ -42,6 +42,7 @@ from adversaria.priors.normal import Normal
 from adversaria.priors.paths import lerp, slerp
 from adversaria.priors.prior import Prior, PriorError, live
 from adversaria.priors.product import Product
+from adversaria.priors.scaled import Scaled
 from adversaria.priors.sphere import Sphere
 from adversaria.priors.uniform import Uniform
 
@@ -89,6 +90,8 @@ class Linear:
         kept = live(weights)
         if isinstance(prior, Product):
             return all(self.preserves(factor, weights) for factor in prior.factors)
+        if isinstance(prior, Scaled):
+            return self.preserves(prior.of, weights)
         return kept == (1.0,) or (isinstance(prior, Cauchy) and math.isclose(sum(map(abs, kept)), 1, rel_tol=1e-12))
 
     def between(self, prior: Prior, a: Tensor, b: Tensor, t: Tensor | float) -> Tensor:
@@ -106,7 +109,8 @@ class Spherical:
 
     def preserves(self, prior: Prior, weights: Sequence[float] = (0.5, 0.5)) -> bool:
         """True of the Sphere, and of one point of weight 1."""
-        return live(weights) == (1.0,) or isinstance(prior, Sphere)
+        unscaled = prior.of if isinstance(prior, Scaled) else prior
+        return live(weights) == (1.0,) or isinstance(unscaled, Sphere)
 
     def between(self, prior: Prior, a: Tensor, b: Tensor, t: Tensor | float) -> Tensor:
         """The arc; see `paths.slerp`."""
@@ -129,6 +133,8 @@ class Matched:
         live(weights)
         if isinstance(prior, Product):
             return all(self.preserves(factor, weights) for factor in prior.factors)
+        if isinstance(prior, Scaled):
+            return self.preserves(prior.of, weights)
         return isinstance(prior, Normal | Uniform | Histogram | Cauchy | Sphere | Gamma)
 
     def between(self, prior: Prior, a: Tensor, b: Tensor, t: Tensor | float) -> Tensor:

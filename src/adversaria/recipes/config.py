@@ -120,6 +120,8 @@ class Normal(Config):
     kind: Literal["normal"] = "normal"
     dim: PositiveInt = 64
     """Dimension d of the latent."""
+    deviation: Positive | None = None
+    """Standard deviation of a coordinate; the law is scaled to it. None: its own, 1."""
 
 
 class Uniform(Config):
@@ -128,6 +130,8 @@ class Uniform(Config):
     kind: Literal["uniform"] = "uniform"
     dim: PositiveInt = 64
     """Dimension d of the latent."""
+    deviation: Positive | None = None
+    """Standard deviation of a coordinate; the law is scaled to it. None: its own, 1/√3."""
 
 
 class Sphere(Config):
@@ -136,9 +140,59 @@ class Sphere(Config):
     kind: Literal["sphere"] = "sphere"
     dim: Annotated[int, Field(ge=2)] = 64
     """Dimension d of the latent, at least 2."""
+    deviation: Positive | None = None
+    """Standard deviation of a coordinate; the law is scaled to it. None: its own, 1."""
 
 
-Prior = Annotated[Normal | Uniform | Sphere, *OneOf]
+class Gamma(Config):
+    """A uniform direction, and ‖z‖² ~ Γ(degrees/2, 2): that norm is about as likely at a mid-point as at an end."""
+
+    kind: Literal["gamma"] = "gamma"
+    dim: Annotated[int, Field(ge=2)] = 64
+    """Dimension d of the latent, at least 2."""
+    degrees: PositiveInt = 1
+    """Degrees of freedom of the norm; d of them would be the normal law."""
+    deviation: Positive | None = None
+    """Standard deviation of a coordinate; the law is scaled to it. None: its own, √(degrees/d)."""
+
+
+class Cauchy(Config):
+    """Isotropic Cauchy, which straight lines keep. It has no moments: the generator needs a bounded input."""
+
+    kind: Literal["cauchy"] = "cauchy"
+    dim: PositiveInt = 64
+    """Dimension d of the latent."""
+    scale: Positive = 1.0
+    """The half-width of a coordinate's law."""
+
+
+class Nonparametric(Config):
+    """Independent coordinates with the law that differs least from that of its own mid-points."""
+
+    kind: Literal["nonparametric"] = "nonparametric"
+    dim: PositiveInt = 64
+    """Dimension d of the latent."""
+    deviation: Positive | None = None
+    """Standard deviation of a coordinate; the law is scaled to it. None: its own, 0.108, on (−2, 2)."""
+    along: Literal["middle", "way"] = "middle"
+    """What it differs least from: its mid-points alone, as published, or its interpolates along the whole way."""
+
+
+class GaussianRing(Config):
+    """A mixture of Gaussians whose centres lie on a circle in the plane of the first two coordinates."""
+
+    kind: Literal["mixture"] = "mixture"
+    dim: Annotated[int, Field(ge=2)] = 64
+    """Dimension d of the latent, at least 2."""
+    components: PositiveInt = 10
+    """How many Gaussians."""
+    radius: Positive = 4.0
+    """Of the circle."""
+    scale: Positive = 0.5
+    """Standard deviation of each Gaussian."""
+
+
+Prior = Annotated[Normal | Uniform | Sphere | Gamma | Cauchy | Nonparametric | GaussianRing, *OneOf]
 
 
 # --- networks --------------------------------------------------------------------------------------------------
@@ -152,6 +206,8 @@ class MLPGenerator(Config):
     """Units in each hidden layer."""
     depth: PositiveInt = 3
     """Hidden layers."""
+    input: Literal["plain", "arctan"] = "plain"
+    """arctan: bring each coordinate of the latent into (−1, 1) first, by 2/π·arctan; a Cauchy prior needs it."""
 
 
 class MLPCritic(Config):
@@ -172,6 +228,8 @@ class DCGANGenerator(Config):
     kind: Literal["dcgan"] = "dcgan"
     width: PositiveInt = 32
     """Channels at the finest hidden resolution; doubled at each coarser one, to at most 8 times."""
+    input: Literal["plain", "arctan"] = "plain"
+    """arctan: bring each coordinate of the latent into (−1, 1) first, by 2/π·arctan; a Cauchy prior needs it."""
 
 
 class DCGANCritic(Config):
@@ -414,6 +472,15 @@ class GAN(Recipe):
             raise ValueError(
                 "a gradient penalty needs a critic that scores each sample by itself, and batch normalisation mixes "
                 "them; set critic.normalisation to none or spectral, or penalties to []"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _heavy_tails_are_compressed(self) -> Self:
+        if isinstance(self.prior, Cauchy) and self.generator.input == "plain":
+            raise ValueError(
+                "a Cauchy prior has no moments, and one latent in a hundred would be fifty times as long as the "
+                "median; give the network a bounded input with generator.input=arctan, or choose another prior"
             )
         return self
 

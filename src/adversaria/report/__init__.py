@@ -40,6 +40,7 @@ from adversaria.report.material import Material
 from adversaria.report.memory import Neighbours, nearest, preference
 from adversaria.report.page import page, write_report
 from adversaria.report.pictures import data_uri, image_grid
+from adversaria.report.priors import along_walks, law_and_interpolate, norms, strips
 from adversaria.report.series import Series, series
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "Material",
     "Neighbours",
     "Series",
+    "along_walks",
     "chain_positions",
     "critic_field",
     "curves",
@@ -55,6 +57,7 @@ __all__ = [
     "density_before_after",
     "histograms",
     "image_grid",
+    "law_and_interpolate",
     "line_density",
     "line_scores",
     "mesh",
@@ -62,6 +65,7 @@ __all__ = [
     "mode_histogram",
     "modes_before_after",
     "nearest",
+    "norms",
     "page",
     "points_before_after",
     "preference",
@@ -73,6 +77,7 @@ __all__ = [
     "scores_before_after",
     "scores_over_steps",
     "series",
+    "strips",
     "trajectory",
     "window",
     "write_report",

@@ -1,9 +1,9 @@
 """From a run to the material of its page.
 
-This file and `correcting` are the two of the report that know runs, models and data. It draws the samples (from the
-page's own seed), lets the critic score them, searches the training set for their nearest images, and evaluates the
-exact density where there is one. A run without a checkpoint, or whose data has moved, still gets a page: what is
-missing is noted.
+This file, `correcting` and `walking` are those of the report that know runs, models and data. It draws the samples
+(from the page's own seed), lets the critic score them, searches the training set for their nearest images, and
+evaluates the exact density where there is one. A run without a checkpoint, or whose data has moved, still gets a
+page: what is missing is noted.
 """
 
 from dataclasses import replace
@@ -20,10 +20,21 @@ from adversaria.model import Model
 from adversaria.randomness import generator_for, permutation
 from adversaria.report import correcting
 from adversaria.report.figures import mesh, window
-from adversaria.report.material import ClassRow, Closest, Corrected, Floats, Images, Material, Points, Snapshot
+from adversaria.report.material import (
+    ClassRow,
+    Closest,
+    Corrected,
+    Floats,
+    Images,
+    Material,
+    Points,
+    Snapshot,
+    Walking,
+)
 from adversaria.report.memory import nearest
 from adversaria.report.pictures import Pixels, spread
 from adversaria.report.provenance import Provenance, commands
+from adversaria.report.walking import walking
 from adversaria.runs import Run
 
 SCORED = 2_000
@@ -48,6 +59,7 @@ def gather(run: Run, *, seed: int) -> Material:
     recipe, facts = run.recipe, run.facts
     shown, notes = _shown(run, recipe, seed)
     corrected = None if shown is None else correcting.correct(run, shown, seed=seed)
+    walks = walking(run) if isinstance(shown, Images) else ""
     device = next((note["device"] for note in reversed(run.notes()) if "device" in note), None)
     return Material(
         name=recipe.name,
@@ -69,9 +81,10 @@ def gather(run: Run, *, seed: int) -> Material:
         measured=run.measured(),
         snapshots=_snapshots(run),
         shown=shown,
+        walking=walks if isinstance(walks, Walking) else None,
         corrected=corrected if isinstance(corrected, Corrected) else None,
         uncorrected=corrected if isinstance(corrected, str) else "",
-        notes=notes,
+        notes=[*notes, walks] if isinstance(walks, str) and walks else notes,
     )
 
 

@@ -6,7 +6,7 @@ empty, and a sentence in `notes` says why.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,6 +123,34 @@ class Corrected:
     """Points by nearest mode (M,), by group; empty if there are no modes."""
 
 
+class Curve(NamedTuple):
+    """A score along walks."""
+
+    share: Sequence[float]
+    """(n,) λ, ascending from 0."""
+    value: Sequence[float]
+    error: Sequence[float]
+
+
+@dataclass(frozen=True, eq=False)
+class Walking:
+    """Walks between latents, measured; all by the name of the walk."""
+
+    shown: Mapping[str, Pixels]
+    """(rows, steps, C, H, W): the same latents for all."""
+    kernel: Mapping[str, Curve]
+    frechet: Mapping[str, Curve]
+    losses: Mapping[str, str]
+    """The kernel distance at the middle less that at the prior, as it is to be read."""
+    lengths: Mapping[str, str]
+    """Perceptual path lengths, likewise."""
+    features: str
+    samples: int
+    """Images at each place."""
+    step: int
+    """Of the model that was measured."""
+
+
 @dataclass(frozen=True, eq=False)
 class Material:
     """A run, as its page sees it."""
@@ -147,6 +175,7 @@ class Material:
     snapshots: Sequence[Snapshot] = ()
     shown: Images | Points | None = None
     corrected: Corrected | None = None
+    walking: Walking | None = None
     uncorrected: str = ""
     """Why `corrected` is None, where a reader may expect it: a sentence."""
     notes: Sequence[str] = ()

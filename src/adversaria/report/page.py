@@ -20,6 +20,7 @@ from adversaria.report.material import Images, Material, Points
 from adversaria.report.scores import latest, scores
 from adversaria.report.series import Series, quantities, rates, throughput
 from adversaria.report.style import FIRST, SECOND
+from adversaria.report.walks import of_walking
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -58,6 +59,7 @@ def page(material: Material) -> str:
         images=exhibits.of_images(shown) if isinstance(shown, Images) else None,
         points=exhibits.of_points(shown) if isinstance(shown, Points) else None,
         comparison=None if material.corrected is None else of_corrected(material.corrected, shown),
+        walking=None if material.walking is None else of_walking(material.walking, step=material.step),
         path=exhibits.of_path(quantities(material.events)),
         snapshots=exhibits.of_snapshots(material.snapshots, material.shape),
         training=scoreboard.course(material.measured) + _training(material) + scoreboard.improvement(evaluated),

@@ -22,7 +22,7 @@ References:
 import functools
 import io
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -173,6 +173,17 @@ def panels(rows: int, columns: int, *, width: float, height: float, shared: bool
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     found = figure.subplots(rows, columns, sharex=shared, sharey=shared, squeeze=False)
+    return figure, list(found.flat)
+
+
+def stacked_panels(heights: Sequence[float], *, width: float, height: float) -> "tuple[Figure, list[Axes]]":
+    """An empty figure of panels one under another, `heights` in proportion, sizes in inches of the whole."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    found = figure.subplots(len(heights), 1, squeeze=False, height_ratios=list(heights))
     return figure, list(found.flat)
 
 

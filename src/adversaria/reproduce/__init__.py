@@ -19,6 +19,10 @@ from adversaria.reproduce.mnist_corrected import MNIST_CORRECTED
 from adversaria.reproduce.objectives import OBJECTIVES_GRID25
 from adversaria.reproduce.page import write_results
 from adversaria.reproduce.playing import play
+from adversaria.reproduce.priors import PRIORS_MNIST
+from adversaria.reproduce.priors_cifar10 import PRIORS_CIFAR10
+from adversaria.reproduce.priors_dimension import PRIORS_DIMENSION
+from adversaria.reproduce.priors_way import PRIORS_WAY
 from adversaria.reproduce.results import Results
 from adversaria.reproduce.study import Column, Floor, Published, Row, Study, Tier, TierName
 
@@ -31,6 +35,10 @@ STUDIES: tuple[Study, ...] = (
     MIXTURE1D_CORRECTED,
     GRID25_CORRECTED,
     MNIST_CORRECTED,
+    PRIORS_MNIST,
+    PRIORS_CIFAR10,
+    PRIORS_DIMENSION,
+    PRIORS_WAY,
 )
 """All studies."""
 
