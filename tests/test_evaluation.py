@@ -100,7 +100,7 @@ def test_printed_as_an_aligned_table():
 
 
 def test_fewer_samples_than_features_is_said():
-    assert "note: frechet_distance: 90 fake and 64 real samples for 64" in str(pixels(FAKE, REAL[:64]))
+    assert "note: fid: 90 fake and 64 real samples for 64" in str(pixels(FAKE, REAL[:64]))
     assert "note" not in str(pixels(FAKE, REAL[:65]))
 
 
