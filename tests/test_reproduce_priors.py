@@ -1,6 +1,7 @@
 """Laws of the studies of priors: one recipe, another prior; what walking costs is the difference that it says it is."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,11 +9,11 @@ import torch
 
 from adversaria import assemble, recipes, reproduce
 from adversaria.evaluation import evaluate
+from adversaria.extractors import train_extractor
 from adversaria.interpolating import Ends
 from adversaria.metrics import extractor
 from adversaria.priors import deviation
 from adversaria.reproduce import Tier, priors, priors_cifar10
-from adversaria.reproduce.classifying import trained_lenet
 from adversaria.reproduce.correcting import read_arrays
 from adversaria.runs import Run
 
@@ -88,21 +89,16 @@ def test_lines_pass_through_the_origin(digits):
     assert (strips[:, 5] == strips[0, 5]).all()  # all pass through one point
 
 
-def test_the_score_of_sure_and_of_unsure_answers():
-    sure = 200.0 * torch.eye(4).repeat(5, 1)
-    assert priors._classifier_score(sure) == pytest.approx(4)
-    assert priors._classifier_score(sure[:1].repeat(9, 1)) == pytest.approx(1)
-    assert priors._classifier_score(torch.zeros(9, 4)) == pytest.approx(1)
-
-
-def test_a_classifier_is_trained_once_and_kept(tiny, tmp_path, monkeypatch):
+def test_the_classifier_of_cifar_is_trained_once_and_kept(tmp_path, monkeypatch):
+    """Of other images here, which take no minutes."""
     monkeypatch.setenv("ADVERSARIA_CACHE", str(tmp_path))
-    recipe = tiny("classifier")
-    first = trained_lenet(recipe)
-    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "features").iterdir()}
-    assert trained_lenet(recipe).fingerprint == first.fingerprint
-    assert kept == {path: path.stat().st_mtime_ns for path in (tmp_path / "features").iterdir()}
-    assert first.network.classes == 10
+    monkeypatch.setattr(priors_cifar10, "source", lambda: "digits")
+    monkeypatch.setattr(priors_cifar10, "train_extractor", partial(train_extractor, steps=20))
+    first = priors_cifar10.features()
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "extractors").iterdir()}
+    assert priors_cifar10.features().fingerprint == first.fingerprint
+    assert kept == {path: path.stat().st_mtime_ns for path in (tmp_path / "extractors").iterdir()}
+    assert first.shape == (1, 8, 8)
 
 
 def test_the_zip_of_the_data_folder_is_taken_if_it_is_there(tmp_path, monkeypatch):

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, Parameter
 from cyclopts.types import PositiveInt
 
+from adversaria.cli.root import AsJson, Switch
+
 if TYPE_CHECKING:
     from adversaria.priors import Histogram, Solution
 
@@ -17,8 +19,6 @@ prior = App(
     sort_key=10,
 )
 
-Switch = Annotated[bool, Parameter(negative=(), show_default=False)]
-AsJson = Annotated[bool, Parameter(name="--json", negative=(), show_default=False)]
 Shares = Annotated[list[float] | None, Parameter(consume_multiple=True, negative=())]
 FORMATS = (".png", ".svg", ".pdf")
 SHARES = (0.1, 0.2, 0.3, 0.4, 0.5)

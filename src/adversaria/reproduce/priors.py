@@ -25,8 +25,7 @@ from torch import Tensor
 from adversaria.assemble import load_data
 from adversaria.data import Splits, to_uint8
 from adversaria.interpolating import LINEAR, MATCHED, SPHERICAL, Ends, Yardstick, strips, through_the_origin, walks_of
-from adversaria.metrics import Extractor, extract, extractor
-from adversaria.metrics.features import TrainedLeNet
+from adversaria.metrics import Classifier, Extractor, extract, extractor, inception_score
 from adversaria.priors import Linear
 from adversaria.randomness import permutation
 from adversaria.recipes import GAN, Cauchy, Gamma, Nonparametric, Normal, Uniform
@@ -128,21 +127,12 @@ def _lines(run: Run, rows: int, ends: Ends) -> np.ndarray:
 
 
 def scores(yardstick: Yardstick, images: Tensor) -> dict[str, Value]:
-    """FID and KID, and the classifier score where the features are a classifier's."""
+    """FID and KID, and the Inception Score's formula where the features are a classifier's."""
     features = extract(yardstick.through, images)
     found: dict[str, Value] = dict(yardstick.of_features(features))
-    if isinstance(yardstick.through, TrainedLeNet):
-        found["score"] = _classifier_score(yardstick.through.network.head(features))
+    if isinstance(yardstick.through, Classifier):
+        found["score"] = inception_score(yardstick.through.logits(features), seed=0)
     return found
-
-
-@torch.no_grad()
-def _classifier_score(logits: Tensor) -> float:
-    """exp E KL(p(y|x) ‖ p(y)): the Inception Score's formula with another classifier."""
-    log_p = logits.double().log_softmax(1)
-    p = log_p.exp()
-    marginal = p.mean(0).clamp_min(1e-300).log()
-    return float((p * (log_p - marginal)).sum(1).mean().exp())
 
 
 def real_distances(recipe: GAN, samples: int, features: Callable[[], Extractor]) -> Callable[[int], Values]:

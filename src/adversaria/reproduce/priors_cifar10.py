@@ -8,10 +8,10 @@ loses a little, so the two do not agree to the digit.
 import os
 from pathlib import Path
 
-from adversaria.metrics import Extractor
-from adversaria.recipes import Classifier, Images
+from adversaria.downloads import cache_folder
+from adversaria.extractors import train_extractor
+from adversaria.metrics import Extractor, extractor
 from adversaria.recipes.images import cifar10_dcgan
-from adversaria.reproduce.classifying import trained_lenet
 from adversaria.reproduce.priors import COLUMNS, REAL, SAMPLES, SOURCE, lines, real_distances, sized, walking
 from adversaria.reproduce.study import Floor, Study, Tier
 
@@ -24,21 +24,12 @@ def source() -> str:
     return str(there) if "ADVERSARIA_DATA" in os.environ and there.exists() else "cifar10"
 
 
-def classifier() -> Classifier:
-    """The LeNet in whose features images are compared."""
-    return Classifier(
-        name="lenet-cifar10",
-        steps=3_000,
-        data=Images(source=source(), calibration=0, flip=True),
-        width=16,
-        shift=2,
-        checkpoint_every=3_000,
-    )
-
-
 def features() -> Extractor:
-    """Of the trained classifier."""
-    return trained_lenet(classifier())
+    """A LeNet of the training images, trained the first time that it is asked for, and kept in the cache."""
+    kept = cache_folder() / "extractors" / f"lenet-{Path(source()).stem}.safetensors"
+    if not kept.with_suffix(".json").exists():
+        train_extractor(source(), kept, seed=0, device="cpu", quiet=True)
+    return extractor(kept)
 
 
 def _tier(width: int, steps: int, *, minutes: float, machine: str = "2 CPU cores") -> Tier:
