@@ -49,6 +49,14 @@ def test_what_docs_say_of_measuring_runs(monkeypatch, capsys):
     assert capsys.readouterr().out.startswith("fid ")
 
 
+def test_the_report_says_how_to_read_every_metric():
+    from adversaria.evaluation import METRICS
+    from adversaria.metrics import ModeCoverage
+    from adversaria.report.words import meaning
+
+    assert [name for name in (*METRICS, *ModeCoverage._fields) if not meaning(name).sentence] == []
+
+
 def test_docs_name_every_metric_and_protocol():
     from adversaria.evaluation import METRICS
     from adversaria.metrics import PRESETS

@@ -100,4 +100,4 @@ def _rounded(value: float, se: float | None) -> str:
 
 
 def _to_place(value: float, last: int) -> str:
-    return f"{round(value, -last):.{max(-last, 0)}f}"
+    return f"{round(value, -last) + 0.0:.{max(-last, 0)}f}"  # no negative zero

@@ -37,6 +37,68 @@ MEANINGS = {
         "error is perfect; it is unbiased, so it may come out slightly negative.",
         distance=True,
     ),
+    "fid-infinity": Meaning(
+        "FID∞",
+        "Fréchet distance, extrapolated",
+        "The Fréchet distance that infinitely many samples would have. Smaller is better, 0 is perfect.",
+        distance=True,
+    ),
+    "sfid": Meaning(
+        "sFID",
+        "Spatial Fréchet distance (sFID)",
+        "The Fréchet distance in features that know where things are. Smaller is better, 0 is perfect.",
+        distance=True,
+    ),
+    "precision": Meaning(
+        "precision", "Precision", "Share of samples that lie among the real ones: how good they are. More is better."
+    ),
+    "recall": Meaning(
+        "recall", "Recall", "Share of real images that lie among the samples: how varied these are. More is better."
+    ),
+    "density": Meaning(
+        "density",
+        "Density",
+        "How many real images the samples lie near, as a multiple of what is expected. More is better; 1 if nothing "
+        "can be told apart.",
+    ),
+    "coverage": Meaning(
+        "coverage", "Coverage", "Share of real images that have a sample near them. More is better, 1 is perfect."
+    ),
+    "is": Meaning(
+        "IS",
+        "Inception Score",
+        "How sure a classifier is of each sample, and how varied its answers are: at most the number of classes. It "
+        "does not look at real images.",
+    ),
+    "mind": Meaning(
+        "MIND",
+        "Monge distance (MIND)",
+        "Transport distance along random directions. Smaller is better. It depends on the number of images.",
+        distance=True,
+    ),
+    "cmmd": Meaning(
+        "CMMD", "CMMD", "Kernel distance of directions, made for CLIP. Smaller is better, 0 is perfect.", distance=True
+    ),
+    "c2st": Meaning(
+        "C2ST",
+        "Classifier two-sample test",
+        "How often a classifier tells samples from real images: 0.5 if it cannot, 1 if always.",
+    ),
+    "ndb": Meaning(
+        "NDB",
+        "Different bins",
+        "In how many parts of the data samples are too frequent or too rare. Fewer is better; a few are so by chance.",
+    ),
+    "vendi": Meaning("Vendi", "Vendi score", "How many different samples there are, in effect. More is more varied."),
+    "authenticity": Meaning(
+        "authenticity", "Authenticity", "Share of samples that are no near copies of a real image beside them."
+    ),
+    "realism": Meaning(
+        "realism", "Realism", "How deep the median sample lies among the real images: above 1 it is inside."
+    ),
+    "ppl": Meaning(
+        "PPL", "Perceptual path length", "How far images move along a short step between latents. Smaller is smoother."
+    ),
     "modes": Meaning("modes", "Modes found", "How many of the law's modes the samples reach.", out_of="modes"),
     "high_quality": Meaning(
         "high quality", "High-quality share", "Share of samples near a mode: within four of its standard deviations."
