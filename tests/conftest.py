@@ -1,11 +1,14 @@
 """What all tests share: a cache of their own, one thread each, and small recipes."""
 
 import atexit
+import functools
+import http.server
 import importlib.util
 import os
 import shutil
 import sys
 import tempfile
+import threading
 
 import pytest
 
@@ -148,3 +151,34 @@ def untouched_randomness():
     before = states()
     yield
     assert states() == before
+
+
+@pytest.fixture
+def cli(capsys):
+    """`cli(*words)`: exit code, standard output, standard error."""
+    from adversaria.cli import main
+
+    def run(*words):
+        code = main([str(word) for word in words])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A server on this machine: its address, and the folder it serves."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *arguments):
+            pass
+
+    (tmp_path / "served").mkdir()
+    handler = functools.partial(Quiet, directory=tmp_path / "served")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/", tmp_path / "served"
+        server.shutdown()
+        thread.join()

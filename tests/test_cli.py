@@ -37,18 +37,6 @@ def _own_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
 
 
-@pytest.fixture
-def cli(capsys):
-    """`cli(*words)`: exit code, standard output, standard error."""
-
-    def run(*words):
-        code = main([str(word) for word in words])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
-
-
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
     """Small runs, by name; not to be changed."""

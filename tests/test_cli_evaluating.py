@@ -9,7 +9,6 @@ import pytest
 import torch
 from PIL import Image
 
-from adversaria.cli import main
 from adversaria.evaluation import compare, evaluate, features_of
 from adversaria.metrics import Statistics
 
@@ -33,18 +32,6 @@ def _own_folder(tmp_path, monkeypatch):
         Path(name).mkdir()
         for number, image in enumerate(images):
             Image.fromarray(image[0].numpy()).save(f"{name}/{number:03d}.png")
-
-
-@pytest.fixture
-def cli(capsys):
-    """`cli(*words)`: exit code, standard output, standard error."""
-
-    def run(*words):
-        code = main([str(word) for word in words])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 PIXELS = ["--features", "pixels"]

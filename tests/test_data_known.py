@@ -1,11 +1,8 @@
 """Data sets by name: the digits that ship, those that are looked up, downloaded, and verified."""
 
-import functools
 import gzip
 import hashlib
-import http.server
 import os
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -102,26 +99,6 @@ def test_a_file_with_another_content_is_refused(place, monkeypatch, folder):
     ):
         load("mnist")
     assert not list((place / "cache").rglob("*.npy"))
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder and writes no log."""
-
-    def log_message(self, *arguments):
-        pass
-
-
-@pytest.fixture
-def server(tmp_path):
-    """A server on this machine: its address, and the folder it serves."""
-    (tmp_path / "served").mkdir()
-    handler = functools.partial(Quiet, directory=tmp_path / "served")
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/", tmp_path / "served"
-        server.shutdown()
-        thread.join()
 
 
 @pytest.mark.parametrize("unzipped", [False, True])

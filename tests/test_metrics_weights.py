@@ -1,11 +1,8 @@
 """Published weights: looked up, downloaded, verified; what is said offline; and the commands."""
 
-import functools
 import hashlib
-import http.server
 import json
 import sys
-import threading
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -36,26 +33,6 @@ def place(tmp_path, monkeypatch):
 
 def absent(*_, local_files_only, **__):
     raise OSError("no such snapshot" if local_files_only else "Network is unreachable.")
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder and writes no log."""
-
-    def log_message(self, *arguments):
-        pass
-
-
-@pytest.fixture
-def server(tmp_path):
-    """A server on this machine: its address, and the folder it serves."""
-    (tmp_path / "served").mkdir()
-    handler = functools.partial(Quiet, directory=tmp_path / "served")
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/", tmp_path / "served"
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

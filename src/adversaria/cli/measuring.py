@@ -34,6 +34,14 @@ from adversaria.sampling import Diagnostics
 MODEL, CORRECTED, REAL = "model", "corrected", "real"
 
 
+def _dated(facts: dict[str, Any], scores: Scores, diagnostics: Diagnostics | None) -> dict[str, Any]:
+    """In JSON, with today's date, and with what was done for corrected samples."""
+    date = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+    line = {**facts, "date": date, "scores": scores.to_json()}
+    del line["diagnostics"]
+    return line if diagnostics is None else line | {"correction": diagnostics.to_json()}
+
+
 class Measurement(NamedTuple):
     """What one side scored."""
 
@@ -48,10 +56,7 @@ class Measurement(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         """A line of `evaluation.jsonl`."""
-        date = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
-        line = {**self._asdict(), "date": date, "scores": self.scores.to_json()}
-        del line["diagnostics"]
-        return line if self.diagnostics is None else line | {"correction": self.diagnostics.to_json()}
+        return _dated(self._asdict(), self.scores, self.diagnostics)
 
     def __str__(self) -> str:
         corrected = "" if self.diagnostics is None else "corrected "
@@ -214,10 +219,7 @@ class Against(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         """For `json.dumps`."""
-        date = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
-        line = {**self._asdict(), "date": date, "scores": self.scores.to_json()}
-        del line["diagnostics"]
-        return line if self.diagnostics is None else line | {"correction": self.diagnostics.to_json()}
+        return _dated(self._asdict(), self.scores, self.diagnostics)
 
     def __str__(self) -> str:
         below = "" if self.diagnostics is None else f"\n{self.diagnostics}"
