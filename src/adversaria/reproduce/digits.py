@@ -8,12 +8,12 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from adversaria.assemble import load_data
 from adversaria.data import ImageData, Splits
 from adversaria.evaluation import evaluate
 from adversaria.randomness import permutation
 from adversaria.recipes import GAN
 from adversaria.recipes.images import digits_dcgan, mnist_dcgan
+from adversaria.reproduce.images import splits_of
 from adversaria.reproduce.study import Column, Floor, Published, Row, Study, Tier, Values
 from adversaria.runs import Run
 
@@ -24,7 +24,7 @@ def distances(run: Run) -> Values:
     """Fréchet and kernel distance of samples from held-out images, in the features that the recipe names."""
     recipe = run.recipe
     assert isinstance(recipe, GAN)  # noqa: S101 (the studies below play nothing else)
-    splits = _splits(recipe)
+    splits = splits_of(recipe)
     fakes = run.model().sample(_samples(recipe, splits), seed=recipe.seed)
     return _distances(fakes, recipe, splits, recipe.seed)
 
@@ -33,17 +33,11 @@ def real_distances(recipe: GAN) -> Callable[[int], Values]:
     """The same of real training images, as many as a model would give."""
 
     def measure(seed: int) -> Values:
-        splits = _splits(recipe)
+        splits = splits_of(recipe)
         chosen = permutation(len(splits.train), seed, "floor")[: _samples(recipe, splits)]
         return _distances(splits.train.take(chosen), recipe, splits, seed)
 
     return measure
-
-
-def _splits(recipe: GAN) -> Splits:
-    splits = load_data(recipe.data)
-    assert isinstance(splits, Splits)  # noqa: S101
-    return splits
 
 
 def _samples(recipe: GAN, splits: Splits) -> int:

@@ -22,9 +22,8 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from adversaria import model
-from adversaria.assemble import load_data
 from adversaria.correction import calibrate_run
-from adversaria.data import ImageData, Splits, to_uint8
+from adversaria.data import ImageData, to_uint8
 from adversaria.evaluation import evaluate
 from adversaria.metrics import TrainedLeNet, extract, extractor
 from adversaria.model import Model
@@ -43,6 +42,7 @@ from adversaria.reproduce.correcting import (
     named,
     write_arrays,
 )
+from adversaria.reproduce.images import recipe_of, splits_of
 from adversaria.reproduce.study import Column, Floor, Row, Since, Study, Tier, Value, Values
 from adversaria.runs import Run
 from adversaria.sampling import Diagnostics, MetropolisHastings, Percentile, Ratio, Rejection
@@ -173,8 +173,8 @@ def corrected_distances(samples: int) -> Callable[[Run], Values]:
     """Of n = `samples` images of each way at each stage: how far they are from real ones, and what they cost."""
 
     def measure(run: Run) -> Values:
-        recipe = _recipe(run)
-        held_out = _splits(recipe).held_out
+        recipe = recipe_of(run)
+        held_out = splits_of(recipe).held_out
         against = Against(held_out, recipe.evaluation.features)
         values: dict[str, Value] = {}
         arrays: dict[str, ArrayLike] = {f"classes/{REAL}": against.answers}
@@ -211,22 +211,11 @@ def real_distances(recipe: GAN, samples: int) -> Callable[[int], Values]:
     """The same of as many real training images, which need no correction."""
 
     def measure(seed: int) -> Values:
-        splits = _splits(recipe)
+        splits = splits_of(recipe)
         chosen = splits.train.take(permutation(len(splits.train), seed, "floor")[:samples])
         return Against(splits.held_out, recipe.evaluation.features).values(chosen, seed)
 
     return measure
-
-
-def _recipe(run: Run) -> GAN:
-    assert isinstance(run.recipe, GAN)  # noqa: S101 (the study below plays nothing else)
-    return run.recipe
-
-
-def _splits(recipe: GAN) -> Splits:
-    splits = load_data(recipe.data)
-    assert isinstance(splits, Splits)  # noqa: S101
-    return splits
 
 
 # --- the study -------------------------------------------------------------------------------------------------

@@ -22,8 +22,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from adversaria.assemble import load_data
-from adversaria.data import Splits, to_uint8
+from adversaria.data import to_uint8
 from adversaria.interpolating import LINEAR, MATCHED, SPHERICAL, Ends, Yardstick, strips, through_the_origin, walks_of
 from adversaria.metrics import Classifier, Extractor, extract, extractor, inception_score
 from adversaria.priors import Linear
@@ -32,6 +31,7 @@ from adversaria.recipes import GAN, Cauchy, Gamma, Nonparametric, Normal, Unifor
 from adversaria.recipes.config import Prior
 from adversaria.recipes.images import mnist_dcgan
 from adversaria.reproduce.correcting import write_arrays
+from adversaria.reproduce.images import recipe_of, splits_of
 from adversaria.reproduce.study import Column, Floor, Row, Study, Tier, Value, Values
 from adversaria.runs import Run
 
@@ -101,7 +101,7 @@ def walking(samples: int, features: Callable[[Run], Extractor]) -> Measure:
 
     def measure(run: Run) -> Values:
         trained, through = run.model(), features(run)
-        splits = _splits(_recipe(run))
+        splits = splits_of(recipe_of(run))
         yardstick = Yardstick.of(through, splits.held_out.images)
         ends, known = Ends.of(trained, samples, seed=run.recipe.seed), walks_of(trained.prior)
         places = {"": (LINEAR, 0.0), "/mid": (LINEAR, 0.5), "/aside": (LINEAR, ASIDE)}
@@ -139,22 +139,11 @@ def real_distances(recipe: GAN, samples: int, features: Callable[[], Extractor])
     """The same of as many real training images."""
 
     def measure(seed: int) -> Values:
-        splits, through = _splits(recipe), features()
+        splits, through = splits_of(recipe), features()
         yardstick = Yardstick.of(through, splits.held_out.images)
         return scores(yardstick, splits.train.take(permutation(len(splits.train), seed, "floor")[:samples]).images)
 
     return measure
-
-
-def _recipe(run: Run) -> GAN:
-    assert isinstance(run.recipe, GAN)  # noqa: S101 (the studies below play nothing else)
-    return run.recipe
-
-
-def _splits(recipe: GAN) -> Splits:
-    splits = load_data(recipe.data)
-    assert isinstance(splits, Splits)  # noqa: S101
-    return splits
 
 
 # --- the studies -----------------------------------------------------------------------------------------------

@@ -1,0 +1,19 @@
+"""What studies of images share: the recipe of a run, and the parts of its images."""
+
+from adversaria.assemble import load_data
+from adversaria.data import Splits
+from adversaria.recipes import GAN
+from adversaria.runs import Run
+
+
+def recipe_of(run: Run) -> GAN:
+    """The recipe of a run of such a study."""
+    assert isinstance(run.recipe, GAN)  # noqa: S101 (these studies play nothing else)
+    return run.recipe
+
+
+def splits_of(recipe: GAN) -> Splits:
+    """Its images, in their parts."""
+    splits = load_data(recipe.data)
+    assert isinstance(splits, Splits)  # noqa: S101 (a source of images)
+    return splits
