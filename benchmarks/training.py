@@ -101,14 +101,14 @@ def eager(game: tuple[State, Feed]) -> Play:
     """Our plain form."""
     state, feed = game
     form = Eager(state)
-    return lambda: form.play(deal(state.game, feed, 0, state.step))
+    return lambda: form.play(deal(state.game, feed, 0, state.step, state.steps))
 
 
 def compiled(game: tuple[State, Feed]) -> Play:
     """Our compiled form."""
     state, feed = game
-    form = Compiled(state, program(record(state, deal(state.game, feed, 0, 0))))
-    return lambda: form.play(deal(state.game, feed, 0, state.step))
+    form = Compiled(state, program(record(state, deal(state.game, feed, 0, 0, state.steps))))
+    return lambda: form.play(deal(state.game, feed, 0, state.step, state.steps))
 
 
 def stacked(games: Sequence[tuple[State, Feed]]) -> Play:
@@ -116,7 +116,7 @@ def stacked(games: Sequence[tuple[State, Feed]]) -> Play:
     states = [state for state, _ in games]
 
     def inputs() -> list:
-        return [deal(state.game, feed, seed, state.step) for seed, (state, feed) in enumerate(games)]
+        return [deal(state.game, feed, seed, state.step, state.steps) for seed, (state, feed) in enumerate(games)]
 
     form = Stacked(states, stack_program(states, inputs()))
     return lambda: form.play(inputs())

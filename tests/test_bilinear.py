@@ -30,7 +30,7 @@ def played(play, steps, *, rate=0.1, start=(1.0, 1.0), weight=0.1):
     form, feed = Eager(state), NoFeed()
     path = [start]
     for step in range(steps):
-        form.play(deal(state.game, feed, 0, step))
+        form.play(deal(state.game, feed, 0, step, state.steps))
         path.append(tuple(player().item() for player in state.game.players.values()))
     assert all(player().dtype == torch.float64 for player in state.game.players.values())
     return np.array(path)

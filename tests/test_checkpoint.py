@@ -30,7 +30,7 @@ def begun(recipe, steps=0):
 def play(state, feed, recipe, steps):
     form = Eager(state)
     for _ in range(steps):
-        form.play(deal(state.game, feed, recipe.seed, state.step))
+        form.play(deal(state.game, feed, recipe.seed, state.step, state.steps))
 
 
 def bits(state):

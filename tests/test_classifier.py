@@ -34,7 +34,7 @@ def test_loss_and_accuracy_are_those_of_the_moved_images(tiny):
     recipe = tiny("classifier", shift=2)
     source = assemble.data_of(recipe)
     state = assemble.state(recipe, assemble.space_of(source), torch.device("cpu"))
-    [(batch, draws)] = deal(state.game, assemble.feed(recipe, source, torch.device("cpu")), 0, 0)
+    [(batch, draws)] = deal(state.game, assemble.feed(recipe, source, torch.device("cpu")), 0, 0, state.steps)
     assert draws["offset"].abs().max() == 2
     moved = torch.full((16, 1, 12, 12), -1.0)
     for i, (down, right) in enumerate(draws["offset"].tolist()):

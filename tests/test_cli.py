@@ -572,7 +572,7 @@ def corrected_reference(run, count, *, seed=0, method="mh", chain_length=20, y=N
     from adversaria.data import to_uint8
 
     model = Run(run).model()
-    by_class = model.recipe.conditional and y is None
+    by_class = model.conditional and y is None
     ratio = calibrate_classes(Run(run)) if by_class else calibrate_run(Run(run), y=y)
     sampler = corrected(model if y is None else model.of_class(y), ratio, method, chain_length=chain_length)
     made = sampler.sample(count, seed=seed)

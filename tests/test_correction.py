@@ -176,7 +176,14 @@ def three(tiny):
     """A conditional model of numbers with three classes."""
     space = SampleSpace(shape=(1,), classes=("a", "b", "c"))
     recipe = tiny("digits", conditional=True)
-    return Model(Shifted().eval(), Shifted().eval(), priors.Normal(1), recipe, space, 0)
+    return Model(
+        generator=Shifted().eval(),
+        critic=Shifted().eval(),
+        prior=priors.Normal(1),
+        recipe=recipe,
+        space=space,
+        step=0,
+    )
 
 
 def to_the_right(y):

@@ -10,7 +10,8 @@ from safetensors.torch import load_file
 import adversaria as adv
 from adversaria import recipes
 from adversaria.errors import AdversariaError
-from adversaria.recipes.config import AnyRecipe, Config
+from adversaria.recipes.config import Config
+from adversaria.recipes.reading import AnyRecipe
 
 DCGAN = {"kind": "dcgan", "width": 2}
 ADAM = {"kind": "adam", "rate": 0.01}
@@ -55,8 +56,8 @@ CHANGES = {
     "Recipe.checkpoint_every": ("ring", "checkpoint_every", 3),
     "Recipe.keep_checkpoints": ("ring", "keep_checkpoints", 1),
     "Recipe.compilation": ("ring", "compilation", "auto"),
-    "GAN.data": ("ring", "data", "grid25"),
-    "GAN.prior": ("ring", "prior", {"kind": "uniform", "dim": 2}),
+    "Generative.data": ("ring", "data", "grid25"),
+    "Generative.prior": ("ring", "prior", {"kind": "uniform", "dim": 2}),
     "GAN.generator": ("digits", "generator", {"kind": "mlp", "width": 2}),
     "GAN.critic": ("digits", "critic", {"kind": "mlp", "width": 2}),
     "GAN.conditional": ("digits", "conditional", True),
@@ -65,12 +66,12 @@ CHANGES = {
     "GAN.clip_weights": ("ring", "clip_weights", 0.1),
     "GAN.critic_steps": ("ring", "critic_steps", 2),
     "GAN.share_fakes": ("ring", "share_fakes", False),
-    "GAN.batch_size": ("ring", "batch_size", 8),
+    "Generative.batch_size": ("ring", "batch_size", 8),
     "GAN.generator_optimiser": ("ring", "generator_optimiser", ADAM),
     "GAN.critic_optimiser": ("ring", "critic_optimiser", ADAM),
-    "GAN.averaging": ("ring", "averaging", None),
-    "GAN.sample_every": ("ring", "sample_every", 4),
-    "GAN.evaluation": ("ring", "evaluation", {"samples": 70}),
+    "Generative.averaging": ("ring", "averaging", None),
+    "Generative.sample_every": ("ring", "sample_every", 4),
+    "Generative.evaluation": ("ring", "evaluation", {"samples": 70}),
     "Bilinear.play": ("bilinear", "play", "optimistic"),
     "Bilinear.rate": ("bilinear", "rate", 0.2),
     "Bilinear.start": ("bilinear", "start", [1.0, 0.5]),
@@ -265,8 +266,8 @@ def test_nothing_changes_by_itself(tiny, observed, tmp_path, base):
         "Recipe.checkpoint_every",
         "Recipe.keep_checkpoints",
         "Recipe.compilation",
-        "GAN.sample_every",
-        "GAN.evaluation",
+        "Generative.sample_every",
+        "Generative.evaluation",
         "Evaluation.every",
         "Evaluation.best",
     ],

@@ -66,7 +66,7 @@ def test_it_is_the_loop_one_would_write(kind, objective):
     optimise_generator = torch.optim.Adam(generator.parameters(), lr=0.01, betas=(0.5, 0.99))
     optimise_critic = torch.optim.Adam(critic.parameters(), lr=0.01, betas=(0.5, 0.99))
     for step in range(5):
-        inputs = deal(game, Images(), 3, step)
+        inputs = deal(game, Images(), 3, step, 1000)
         form.play(inputs)
         for batch, draws in inputs[:2]:
             fake = generator(draws["latent"]).detach()
@@ -194,7 +194,7 @@ def test_reports_hold_no_graph():
     game = gan(made, judge, priors.Normal(4), objectives.Hinge(), penalties={"r1": objectives.R1(1.0)})
     descents = {name: Descent(torch.optim.SGD(p.parameters(), 0.1), 0.1) for name, p in game.players.items()}
     state = State(game, descents, {"generator": Average(made, halflife=10, rampup=1.0)}, steps=10)
-    reports = Eager(state).play(deal(game, Images(), 0, 0))
+    reports = Eager(state).play(deal(game, Images(), 0, 0, 1000))
     values = [value for report in reports.values() for value in report.values()]
     assert set(reports) == {"critic", "generator"}
     assert not any(value.requires_grad for value in values)
@@ -209,7 +209,7 @@ def test_the_average_follows_after_each_round():
     state = State(game, descents, {"generator": average}, steps=10)
     form, expected = Eager(state), weights(made)
     for step in range(4):
-        form.play(deal(game, Images(), 0, step))
+        form.play(deal(game, Images(), 0, step, 1000))
         decay = 0.5 ** (1 / min(3.0, step + 1))
         expected = [decay * old + (1 - decay) * new for old, new in zip(expected, weights(made), strict=True)]
         for ours, theirs in zip(weights(average.module), expected, strict=True):

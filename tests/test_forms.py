@@ -80,7 +80,7 @@ def played(recipe):
         module.double()
 
     def inputs(step):
-        return in_float64(deal(state.game, feed, recipe.seed, step))
+        return in_float64(deal(state.game, feed, recipe.seed, step, state.steps))
 
     return state, inputs
 

@@ -76,7 +76,7 @@ def play(state, feed, rounds=1):
     form = Eager(state)
     reports = None
     for step in range(rounds):
-        reports = form.play(deal(state.game, feed, 7, step))
+        reports = form.play(deal(state.game, feed, 7, step, state.steps))
     return reports
 
 
@@ -178,7 +178,7 @@ def test_how_often_each_network_is_called(objective, critic_steps, share):
     # Each critic step scores both sides; the generator's, fakes, and real ones only where its loss looks at them.
     assert calls["critic"] == 2 * critic_steps + 1 + objective.generator_needs_real
     assert game.batches_per_round == critic_steps + (not share)
-    assert len(deal(game, Points(), 0, 0)) == game.batches_per_round
+    assert len(deal(game, Points(), 0, 0, 1000)) == game.batches_per_round
 
 
 @pytest.mark.parametrize("critic_steps", [1, 4])
@@ -195,7 +195,7 @@ def test_steps_per_round(critic_steps):
 def test_each_play_sees_its_own_batch_and_draws():
     made, judge = players()
     game = gan(made, judge, priors.Normal(3), objectives.Hinge(), critic_steps=3, share_fakes=False)
-    seen = [deal(game, Points(), 0, step) for step in range(3)]
+    seen = [deal(game, Points(), 0, step, 1000) for step in range(3)]
     latents = [draws["latent"] for inputs in seen for _, draws in inputs]
     reals = [batch.real for inputs in seen for batch, _ in inputs]
     for tensors in (latents, reals):
@@ -205,9 +205,9 @@ def test_each_play_sees_its_own_batch_and_draws():
 
 def test_a_round_depends_on_seed_and_step_alone():
     game = gan(*players(), priors.Normal(3), objectives.Hinge(), penalties=PENALTIES["gradient-penalty"])
-    [(_, one)] = deal(game, Points(), 3, 5)
-    [(_, two)] = deal(game, Points(), 3, 5)
-    [(_, other)] = deal(game, Points(), 4, 5)
+    [(_, one)] = deal(game, Points(), 3, 5, 1000)
+    [(_, two)] = deal(game, Points(), 3, 5, 1000)
+    [(_, other)] = deal(game, Points(), 4, 5, 1000)
     assert same(one.values(), two.values())
     assert set(one) == {"latent", "gradient-penalty"}
     assert not any(torch.equal(one[name], other[name]) for name in one)
@@ -233,7 +233,7 @@ def test_sharing_changes_no_critic_step():
     for share in (True, False):
         made, judge = players()
         state = state_of(gan(made, judge, priors.Normal(3), objectives.Hinge(), share_fakes=share))
-        Eager(state).play(deal(state.game, Points(), 7, 0))
+        Eager(state).play(deal(state.game, Points(), 7, 0, state.steps))
         results.append(weights(judge))
     assert same(*results)
 
@@ -255,7 +255,7 @@ def test_a_penalty_is_part_of_the_loss_and_reported():
     made, judge = players()
     penalties = {"r1": objectives.R1(2.0), "dragan": objectives.Dragan(3.0)}
     game = gan(made, judge, priors.Normal(3), objectives.Hinge(), penalties=penalties)
-    [(batch, draws)] = deal(game, Points(), 7, 0)
+    [(batch, draws)] = deal(game, Points(), 7, 0, 1000)
     reports = Eager(state_of(game, rate=1e-9)).play([(batch, draws)])["critic"]
     real, fake = judge(batch.real), judge(made(draws["latent"]).detach())
     expected = {
@@ -280,7 +280,7 @@ def test_fakes_take_the_classes_of_the_reals_they_meet(share):
     made.register_forward_pre_hook(lambda _, inputs: given["generator"].append(inputs[1]))
     judge.register_forward_pre_hook(lambda _, inputs: given["critic"].append(inputs[1]))
     game = gan(made, judge, priors.Normal(3), objectives.Relativistic(), share_fakes=share)
-    inputs = deal(game, Points(classes=5), 7, 0)
+    inputs = deal(game, Points(classes=5), 7, 0, 1000)
     Eager(state_of(game)).play(inputs)
     labels = [batch.label for batch, _ in inputs]
     second = labels[0] if share else labels[1]
@@ -294,7 +294,7 @@ def test_classes_matter():
     for shift in (0, 1):
         made, judge = players(classes=5)
         state = state_of(gan(made, judge, priors.Normal(3), objectives.Hinge()))
-        [(batch, draws)] = deal(state.game, Points(classes=5), 7, 0)
+        [(batch, draws)] = deal(state.game, Points(classes=5), 7, 0, state.steps)
         Eager(state).play([(batch._replace(label=(batch.label + shift) % 5), draws)])
         moved.append(weights(judge))
     assert not same(*moved)
@@ -363,7 +363,7 @@ def test_everyone_down_a_chain_is_shown_the_same():
     def make(players, batch, draws):
         return {"fake": players["generator"](draws["latent"])}
 
-    def draw(batch, generator):
+    def draw(batch, generator, share):
         return {"latent": priors.Normal(3).sample(len(batch.real), generator=generator)}
 
     def judged_by(*names, sign):
@@ -408,7 +408,7 @@ def test_shifted_moves_each_image_by_its_own_offset():
 
 def test_classification_draws_every_offset_equally_often():
     game = classification(nn.Identity(), shift=1)
-    draws = game.phases[0].draw(Batch(torch.zeros(9000, 1)), random(3))
+    draws = game.phases[0].draw(Batch(torch.zeros(9000, 1)), random(3), 0.0)
     counts = torch.bincount((draws["offset"] + 1) @ torch.tensor([3, 1]), minlength=9)
     # Each of nine offsets is binomial(9000, 1/9), σ 29.8; five σ for nine counts: false alarms below 1e-5.
     assert (counts - 1000).abs().max() < 150

@@ -35,7 +35,9 @@ def shower(tiny):
     def make(prior):
         recipe = tiny("digits")
         space = adv.recipes.SampleSpace(shape=(1, 1, prior.dim))
-        return Model(Shown().eval(), torch.nn.Identity(), prior, recipe, space, 7)
+        return Model(
+            generator=Shown().eval(), critic=torch.nn.Identity(), prior=prior, recipe=recipe, space=space, step=7
+        )
 
     return make
 

@@ -300,5 +300,5 @@ def test_numbers_of_batches_never_repeat_or_skip():
     move = state.game.phases[0].moves
     game = Game(state.game.players, (Phase("a", move, times=3), Phase("b", move, shares=True), Phase("c", move)))
     for step in range(5):
-        deal(game, Counting(), 0, step)
+        deal(game, Counting(), 0, step, 1000)
     assert numbers == list(range(20))

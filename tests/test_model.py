@@ -96,8 +96,8 @@ def test_without_an_average_the_live_weights_are_sampled(runs):
 
 
 def test_scores(model):
-    y = torch.zeros(70, dtype=torch.int64) if model.recipe.conditional else None
-    samples = model.sample(70, seed=0, y=0 if model.recipe.conditional else None)
+    y = torch.zeros(70, dtype=torch.int64) if model.conditional else None
+    samples = model.sample(70, seed=0, y=0 if model.conditional else None)
     scores = model.scores(samples, y=y)
     assert scores.shape == (70, 1)
     assert torch.equal(scores[:5], model.scores(samples[:5], y=None if y is None else y[:5]))
@@ -222,7 +222,7 @@ def test_no_model_is_there(tmp_path, tiny):
         with pytest.raises(ModelError, match="holds no model: expected a run folder"):
             adv.load(path)
     run = adv.train(tiny("bilinear"), tmp_path / "b", quiet=True)
-    with pytest.raises(ModelError, match="'tiny-bilinear' is no GAN"):
+    with pytest.raises(ModelError, match="'tiny-bilinear' makes no samples"):
         run.model()
 
 

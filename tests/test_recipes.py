@@ -106,7 +106,7 @@ def test_each_builds_and_plays_a_round(make):
     feed = assemble.feed(recipe, source, torch.device("cpu"))
     assert isinstance(feed, ImageFeed) == (len(shape) == 3)
     before = {name: value.clone() for name, value in state.game.players.state_dict().items()}
-    reports = Eager(state).play(deal(state.game, feed, recipe.seed, 0))
+    reports = Eager(state).play(deal(state.game, feed, recipe.seed, 0, state.steps))
     assert all(torch.isfinite(value) for report in reports.values() for value in report.values())
     after = state.game.players.state_dict()
     for player in state.game.players:

@@ -15,10 +15,9 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
-from adversaria import assemble
 from adversaria.data import ImageData, Splits, ToyLaw
 from adversaria.errors import RunError, SamplingError, nearest
-from adversaria.model import Model, OneClass
+from adversaria.model import Model, OneClass, judged
 from adversaria.randomness import generator_for, permutation, seed_for
 from adversaria.runs import Run, check_data
 from adversaria.sampling import (
@@ -67,19 +66,18 @@ def calibrate_run(
 
     Raises:
         RunError: the run kept too little for calibration (it says how much), or its data has changed since.
-        ModelError: the run is no GAN's, y is given to a model without classes, or is none of them.
+        ModelError: the run's model has no critic, y is given to a model without classes, or is none of them.
         SamplingError: y is missing for a conditional model; or the method does not fit what the critic was trained for,
             see `sampling.calibrate`.
     """
-    model = run.model() if model is None else model
-    if model.recipe.conditional and y is None:
+    model = judged(run.model()) if model is None else model
+    if model.conditional and y is None:
         raise SamplingError(
             f"'{model.recipe.name}' has classes, and each has a ratio of its own; pass y=, or use calibrate_classes"
         )
     viewed = model if y is None else model.of_class(y)
-    objective = assemble.objective(model.recipe.objective)
     real = _real(run, seed, y)
-    return calibrate(viewed.critic, real=real, fake=viewed, method=method, objective=objective, seed=seed)
+    return calibrate(viewed.critic, real=real, fake=viewed, method=method, objective=model.objective, seed=seed)
 
 
 def calibrate_classes(
@@ -90,7 +88,7 @@ def calibrate_classes(
     Raises:
         RunError, SamplingError: a class cannot be calibrated; it is named.
     """
-    model = run.model() if model is None else model
+    model = judged(run.model()) if model is None else model
     ratios = []
     for y, name in enumerate(model.space.classes):
         try:
@@ -242,7 +240,7 @@ def corrected(
             needed and others are given; or the ratio does not suit the method, see the sampler.
     """
     check_method(method, chain_length)
-    if isinstance(model, Model) and model.recipe.conditional:
+    if isinstance(model, Model) and model.conditional:
         return _class_by_class(
             model, ratio, lambda one, r: corrected(one, r, method, chain_length=chain_length, watch=watch)
         )

@@ -25,7 +25,7 @@ from adversaria.metrics import (
     kernel_distance,
     perceptual_path_length,
 )
-from adversaria.model import Model
+from adversaria.model import GenerativeModel
 from adversaria.priors import Linear, Matched, Prior, Spherical, Walk
 from adversaria.randomness import seed_for
 
@@ -63,13 +63,13 @@ class Ends(NamedTuple):
     """(n,) classes, one for both ends; None for a model without."""
 
     @classmethod
-    def of(cls, model: Model, n: int, *, seed: int) -> "Ends":
+    def of(cls, model: GenerativeModel, n: int, *, seed: int) -> "Ends":
         """Drawn from the model's prior."""
         other = seed_for(seed, "other end")
-        y = model.classes(n, seed=seed) if model.recipe.conditional else None
+        y = model.classes(n, seed=seed) if model.conditional else None
         return cls(model.latents(n, seed=seed), model.latents(n, seed=other), y)
 
-    def images(self, model: Model, walk: Walk, share: float) -> Tensor:
+    def images(self, model: GenerativeModel, walk: Walk, share: float) -> Tensor:
         """G(walk(a, b, share)), (n, C, H, W)."""
         z = self.a if share == 0 else walk.between(model.prior, self.a, self.b, share)
         return model.decode(z, y=self.y)
@@ -174,7 +174,7 @@ class Walked:
 
 
 def walked(
-    model: Model,
+    model: GenerativeModel,
     yardstick: Yardstick,
     shares: Sequence[float],
     *,
@@ -213,7 +213,7 @@ def walked(
     return Walked(places, lengths, facts)
 
 
-def path_length(model: Model, through: Extractor, walk: Walk, *, paths: int, seed: int) -> Estimate:
+def path_length(model: GenerativeModel, through: Extractor, walk: Walk, *, paths: int, seed: int) -> Estimate:
     """The perceptual path length of a walk, in an extractor's features; of the first class where there are several.
 
     Paths are cut at `CUTS` shares in the middle of equal parts of the way, and not anywhere, as a matched walk needs a
@@ -230,9 +230,11 @@ def path_length(model: Model, through: Extractor, walk: Walk, *, paths: int, see
     return Estimate(value, se, (CUTS * (paths // CUTS), 0), "perceptual_path_length", protocol)
 
 
-def _length_at(model: Model, through: Extractor, walk: Walk, share: float, *, paths: int, seed: int) -> Estimate:
+def _length_at(
+    model: GenerativeModel, through: Extractor, walk: Walk, share: float, *, paths: int, seed: int
+) -> Estimate:
     def decode(z: Tensor) -> Tensor:
-        y = torch.zeros(len(z), dtype=torch.int64) if model.recipe.conditional else None
+        y = torch.zeros(len(z), dtype=torch.int64) if model.conditional else None
         return model.decode(z, y=y)
 
     return perceptual_path_length(
@@ -247,7 +249,7 @@ def _length_at(model: Model, through: Extractor, walk: Walk, share: float, *, pa
     )
 
 
-def strips(model: Model, walk: Walk, ends: Ends, shares: Tensor) -> Tensor:
+def strips(model: GenerativeModel, walk: Walk, ends: Ends, shares: Tensor) -> Tensor:
     """For each pair the images along the walk, (n, len(shares), C, H, W)."""
     rows = [
         model.decode(
@@ -259,9 +261,9 @@ def strips(model: Model, walk: Walk, ends: Ends, shares: Tensor) -> Tensor:
     return torch.stack(rows)
 
 
-def through_the_origin(model: Model, n: int, *, seed: int) -> Ends:
+def through_the_origin(model: GenerativeModel, n: int, *, seed: int) -> Ends:
     """n latents, each paired with its opposite: a line between them passes through 0, where a high-dimensional law
     has been seen least, or, for the non-parametric one, most."""
-    y = model.classes(n, seed=seed) if model.recipe.conditional else None
+    y = model.classes(n, seed=seed) if model.conditional else None
     z = model.latents(n, seed=seed)
     return Ends(z, -z, y)

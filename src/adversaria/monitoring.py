@@ -27,7 +27,7 @@ from adversaria.evaluation.measures import chosen
 from adversaria.metrics import Estimate, extractor, mode_coverage
 from adversaria.metrics.direction import less_is_better
 from adversaria.metrics.modes import ModeCoverage
-from adversaria.model import Model
+from adversaria.model import GenerativeModel
 from adversaria.randomness import generator_for, permutation, seed_for
 from adversaria.recipes import SampleSpace
 from adversaria.training.monitor import Line, Monitor
@@ -81,11 +81,11 @@ def yardstick(recipe: recipes.Recipe, source: assemble.Data, device: torch.devic
         MetricError: there is nothing to measure against, an unknown metric or extractor, or images of a shape that the
             extractor does not take.
     """
-    if not isinstance(recipe, recipes.GAN) or recipe.evaluation.every is None:
+    if not isinstance(recipe, recipes.Generative) or recipe.evaluation.every is None:
         return None
     if isinstance(source, Splits):
         return HeldOut(source, recipe.evaluation, device)
-    assert source is not None  # noqa: S101 (a GAN has data)
+    assert source is not None  # noqa: S101 (it has data)
     return Modes(source, recipe.evaluation)
 
 
@@ -161,7 +161,7 @@ def monitor(recipe: recipes.Recipe, state: State, space: SampleSpace, by: Yardst
     """
     if by is None:
         return None
-    assert isinstance(recipe, recipes.GAN)  # noqa: S101 (see yardstick)
+    assert isinstance(recipe, recipes.Generative)  # noqa: S101 (see yardstick)
     seed, best = seed_for(recipe.seed, "measured"), recipe.evaluation.best
 
     def measure() -> Line:
@@ -182,16 +182,18 @@ def monitor(recipe: recipes.Recipe, state: State, space: SampleSpace, by: Yardst
     return Monitor(measure, floor, best, best is not None and less_is_better(best))
 
 
-def _samples(recipe: recipes.GAN, state: State, space: SampleSpace, count: int, seed: int) -> Tensor:
+def _samples(recipe: recipes.Generative, state: State, space: SampleSpace, count: int, seed: int) -> Tensor:
     """What `Model.sample` of a checkpoint made now would give, images in bytes.
 
     Raises:
         ModelError: one of them is NaN or infinite.
     """
     shown = state.averages["generator"].module if state.averages else state.game.players["generator"]
-    model = Model(shown, state.game.players["critic"], assemble.prior(recipe.prior), recipe, space, state.step)
+    model = GenerativeModel(
+        generator=shown, prior=assemble.prior(recipe.prior), recipe=recipe, space=space, step=state.step
+    )
     latents = model.latents(count, seed=seed)
-    labels = model.classes(count, seed=seed) if recipe.conditional else None
+    labels = model.classes(count, seed=seed) if recipe.takes_classes else None
     made = []
     with _resting(shown), torch.random.fork_rng():
         for start in range(0, count, PART):

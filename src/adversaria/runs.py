@@ -34,16 +34,15 @@ from adversaria import __version__, assemble, monitoring, recipes
 from adversaria.data import Splits
 from adversaria.errors import RecipeError, RunError
 from adversaria.files import append_json, read_json_lines, sweep, write_json
-from adversaria.model import Model, config_of, load, read_config
+from adversaria.model import GenerativeModel, config_of, load, read_config
 from adversaria.progress import Progress, Silent
 from adversaria.randomness import seed_for
 from adversaria.recipes import SampleSpace
 from adversaria.training import checkpoint
 from adversaria.training.compiled import choose
-from adversaria.training.eager import Inputs
 from adversaria.training.functional import Unsupported
 from adversaria.training.journal import EVENTS, Journal, forget_after
-from adversaria.training.loop import Alone, Rhythm, Seat, Table, Watch, deal, play_to_the_end
+from adversaria.training.loop import Alone, Rhythm, Seat, Table, Watch, deal_to, play_to_the_end
 from adversaria.training.monitor import BEST, MEASURED, Line, best_checkpoint, forget_best_after, measured
 from adversaria.training.stacked import Stacked, stack_program
 from adversaria.training.state import State
@@ -117,7 +116,7 @@ class Run:
         saved = self.checkpoints()
         return int(checkpoint.read_record(saved[-1])["step"]) if saved else 0
 
-    def model(self, *, best: bool = False, device: str | torch.device = "cpu") -> Model:
+    def model(self, *, best: bool = False, device: str | torch.device = "cpu") -> GenerativeModel:
         """The model of the last checkpoint, or of the best one.
 
         Raises:
@@ -245,7 +244,7 @@ def _play_stacked(
     if not all((folder / RECIPE).exists() for folder in folders):
         _try_measuring(seats)
     states = [seat.state for seat in seats]
-    program = stack_program(states, [_deal_to(seat) for seat in seats])
+    program = stack_program(states, [deal_to(seat) for seat in seats])
     with contextlib.ExitStack() as stack:
         for plan, folder in zip(plans, folders, strict=True):
             folder.mkdir(parents=True, exist_ok=True)
@@ -333,7 +332,7 @@ def _play(
 
 def _rhythm(recipe: recipes.Recipe) -> Rhythm:
     sample_every = getattr(recipe, "sample_every", None)
-    measure_every = recipe.evaluation.every if isinstance(recipe, recipes.GAN) else None
+    measure_every = recipe.evaluation.every if isinstance(recipe, recipes.Generative) else None
     return Rhythm(recipe.log_every, recipe.checkpoint_every, recipe.keep_checkpoints, sample_every, measure_every)
 
 
@@ -341,16 +340,12 @@ def _progress(title: str, quiet: bool) -> Silent | Progress:
     return Silent() if quiet else Progress(title)
 
 
-def _deal_to(seat: Seat) -> Inputs:
-    return deal(seat.state.game, seat.feed, seat.seed, seat.state.step)
-
-
 def _table(recipe: recipes.Recipe, seat: Seat, form: str | None) -> Table:
     # A run that was played beside others goes on alone as a program of its own.
     as_before = "compiled" if form == Stacked.name else form
     wanted = {"always": "compiled", "never": "eager", "auto": as_before}[recipe.compilation]
     with torch.random.fork_rng():  # trial rounds may draw from the global state, and how many there are is chance
-        chosen, record = choose(seat.state, _deal_to(seat), seat.state.steps - seat.state.step, wanted)
+        chosen, record = choose(seat.state, deal_to(seat), seat.state.steps - seat.state.step, wanted)
     seat.journal.note("form", seat.state.step, **record)
     return Alone(chosen, record["form"])
 
@@ -373,6 +368,7 @@ def _seat(
     space = assemble.space_of(data)
     state: State = assemble.state(recipe, space, device)
     feed = assemble.feed(recipe, data, device)
+    assemble.acquaint(recipe, state, feed)
     journal = Journal(folder, images_per_round=feed.batch_size * state.game.batches_per_round)
     # Room for a quarter more than the real points of a batch need.
     reach = 1.25 * float(feed.batch(0).real.abs().max()) if len(space.shape) == 1 else None

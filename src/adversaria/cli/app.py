@@ -225,7 +225,7 @@ def sample(
     """
     from adversaria.cli import samples
     from adversaria.cli.places import new_file, new_folder
-    from adversaria.model import load
+    from adversaria.model import judged, load
     from adversaria.runs import Run
 
     how = asked_for(method, calibrate, chain_length)
@@ -244,7 +244,7 @@ def sample(
         return as_text(facts) if as_json else said
     from adversaria.cli.correcting import draw_corrected, run_of
 
-    drawn, diagnostics = draw_corrected(run_of(model), loaded, how, count, seed=seed, y=y, quiet=quiet)
+    drawn, diagnostics = draw_corrected(run_of(model), judged(loaded), how, count, seed=seed, y=y, quiet=quiet)
     facts["diagnostics"] = diagnostics.to_json()
     samples.write(drawn, target, kind, facts=facts)
     return as_text(facts) if as_json else f"{said}\n{diagnostics}"

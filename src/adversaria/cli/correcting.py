@@ -21,7 +21,7 @@ from adversaria.correction import (
 )
 from adversaria.errors import RunError, SamplingError
 from adversaria.files import atomic_file
-from adversaria.model import Model
+from adversaria.model import Model, judged
 from adversaria.progress import duration
 from adversaria.runs import Run
 from adversaria.sampling import Diagnostics, Method, MetropolisHastings, Ratio, Sampler
@@ -100,7 +100,7 @@ def draw_corrected(
         RunError: the run kept nothing to calibrate on, or its data has changed since.
         SamplingError: see `correction`.
     """
-    conditional, labels = model.recipe.conditional, None
+    conditional, labels = model.conditional, None
     if conditional and y is None:
         ratio: Ratio | Sequence[Ratio] = calibrate_classes(run, method=how.calibration, model=model)
         labels = model.classes(count, seed=seed)
@@ -206,11 +206,11 @@ def calibrated(run: Run, method: Method, *, seed: int, of_class: str | None, out
     """
     from adversaria.cli.samples import class_index
 
-    model = run.model()
+    model = judged(run.model())
     if of_class is not None:
         y = class_index(model, of_class)
         ratios: dict[int | None, Ratio] = {y: calibrate_run(run, method=method, seed=seed, model=model, y=y)}
-    elif model.recipe.conditional:
+    elif model.conditional:
         if out is not None:
             raise RunError("each class has a figure of its own, and --out names one; choose a class with --class")
         ratios = dict(enumerate(calibrate_classes(run, method=method, seed=seed, model=model)))

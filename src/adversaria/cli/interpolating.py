@@ -12,7 +12,7 @@ from adversaria.errors import RunError
 from adversaria.files import atomic_file, write_json
 from adversaria.interpolating import RECORD, Ends, Walked, Yardstick, strips, walked, walks_of
 from adversaria.metrics import extractor
-from adversaria.model import Model
+from adversaria.model import GenerativeModel
 from adversaria.progress import Progress, Silent
 from adversaria.runs import Run
 
@@ -48,7 +48,7 @@ def interpolated(run: Run, wish: Wish, picture: Path) -> Walked:
             f"{run.path} held {len(source.held_out)} image(s) out, and at least 2 are needed to measure against; train "
             f"with a larger --data.held-out"
         )
-    assert isinstance(run.recipe, recipes.GAN)  # noqa: S101 (its model has been loaded)
+    assert isinstance(run.recipe, recipes.Generative)  # noqa: S101 (its model has been loaded)
     yardstick = Yardstick.of(extractor(wish.features or run.recipe.evaluation.features), source.held_out.images)
     began = time.perf_counter()
     with Silent() if wish.quiet else Progress("walking") as progress:
@@ -62,7 +62,7 @@ def interpolated(run: Run, wish: Wish, picture: Path) -> Walked:
     return found
 
 
-def draw(model: Model, seed: int, path: Path) -> None:
+def draw(model: GenerativeModel, seed: int, path: Path) -> None:
     """The same pairs of latents, by every walk that the prior knows, as a picture."""
     from adversaria.report.priors import strips as figure
 

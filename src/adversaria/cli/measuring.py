@@ -25,7 +25,7 @@ from adversaria.evaluation import Comparison, Scores, compare, evaluate, feature
 from adversaria.evaluation.opening import side
 from adversaria.evaluation.sides import Side
 from adversaria.metrics import Estimate, extractor, mode_coverage
-from adversaria.model import Model
+from adversaria.model import GenerativeModel, judged
 from adversaria.progress import Progress
 from adversaria.randomness import generator_for
 from adversaria.runs import Run
@@ -108,7 +108,7 @@ def measure(run: Run, protocol: Protocol, *, floor: bool) -> list[Measurement]:
 
     Raises:
         RunError: fewer than two images were held out, or the run has no checkpoint, or none that is kept as the best.
-        ModelError: the run is no GAN's.
+        ModelError: the run's model makes no samples, or has no critic to correct them by.
         MetricError: a metric or extractor that is unknown, or does not fit the samples.
         SamplingError: the model cannot be corrected as asked.
     """
@@ -137,7 +137,9 @@ def _chosen(measurement: Measurement, run: Run) -> Measurement:
     return measurement._replace(scores=Scores({**measurement.scores, by: marked}))
 
 
-def _images(model: Model, splits: Splits, run: Run, protocol: Protocol, *, floor: bool) -> Iterator[Measurement]:
+def _images(
+    model: GenerativeModel, splits: Splits, run: Run, protocol: Protocol, *, floor: bool
+) -> Iterator[Measurement]:
     if len(splits.held_out) < 2:
         raise RunError(
             f"{run.path} held {len(splits.held_out)} image(s) out, and at least 2 are needed to measure against; train "
@@ -168,7 +170,7 @@ def _images(model: Model, splits: Splits, run: Run, protocol: Protocol, *, floor
             yield Measurement(REAL, real, model.step, protocol.seed, scored(splits.train))
 
 
-def _points(model: Model, law: ToyLaw, run: Run, protocol: Protocol, *, floor: bool) -> Iterator[Measurement]:
+def _points(model: GenerativeModel, law: ToyLaw, run: Run, protocol: Protocol, *, floor: bool) -> Iterator[Measurement]:
     if protocol.metrics or protocol.features or protocol.preset:
         raise MetricError("points are measured by their modes, as they are; leave --metrics and --features out")
     samples = protocol.samples or _evaluation(run).samples
@@ -183,11 +185,11 @@ def _of(protocol: Protocol) -> str:
     return MODEL if protocol.correction is None else CORRECTED
 
 
-def _made(model: Model, run: Run, protocol: Protocol, count: int) -> tuple[Tensor, Diagnostics | None]:
+def _made(model: GenerativeModel, run: Run, protocol: Protocol, count: int) -> tuple[Tensor, Diagnostics | None]:
     if protocol.correction is None:
         return draw(model, count, seed=protocol.seed).samples, None
     how, quiet = protocol.correction, protocol.quiet
-    drawn, diagnostics = draw_corrected(run, model, how, count, seed=protocol.seed, quiet=quiet)
+    drawn, diagnostics = draw_corrected(run, judged(model), how, count, seed=protocol.seed, quiet=quiet)
     return drawn.samples, diagnostics
 
 
@@ -200,7 +202,7 @@ def _coverage(points: Tensor, law: ToyLaw) -> Scores:
 
 def _evaluation(run: Run) -> recipes.Evaluation:
     recipe = run.recipe
-    assert isinstance(recipe, recipes.GAN)  # noqa: S101 (its model has been loaded)
+    assert isinstance(recipe, recipes.Generative)  # noqa: S101 (its model has been loaded)
     return recipe.evaluation
 
 
@@ -318,7 +320,7 @@ def features_for(*places: str) -> str | None:
     for place in places:
         if (Path(place) / "recipe.json").exists():
             recipe = Run(Path(place)).recipe
-            if isinstance(recipe, recipes.GAN):
+            if isinstance(recipe, recipes.Generative):
                 return recipe.evaluation.features
     return None
 

@@ -22,7 +22,7 @@ from torch import Tensor
 from adversaria.data import to_float, to_uint8
 from adversaria.errors import ModelError, RunError, nearest
 from adversaria.files import atomic_file, atomic_folder, write_json
-from adversaria.model import Model
+from adversaria.model import GenerativeModel
 from adversaria.progress import Progress
 from adversaria.training.grid import dots, image_grid
 
@@ -56,14 +56,14 @@ class Drawn(NamedTuple):
         return self.samples.ndim == 4
 
 
-def draw(model: Model, count: int, *, seed: int, y: int | None = None) -> Drawn:
+def draw(model: GenerativeModel, count: int, *, seed: int, y: int | None = None) -> Drawn:
     """Samples 0 … count − 1 of a seed, on the CPU, with progress if that takes long.
 
     Arguments:
         y: the class of all, for a conditional model; None draws classes uniformly.
     """
     labels = None
-    if model.recipe.conditional:
+    if model.conditional:
         labels = model.classes(count, seed=seed) if y is None else torch.full((count,), y)
     latents, made, began = model.latents(count, seed=seed), [], time.perf_counter()
     with contextlib.ExitStack() as stack:
@@ -85,14 +85,14 @@ def stored(samples: Tensor) -> Tensor:
     return (to_uint8(samples) if samples.ndim == 4 else samples).cpu()
 
 
-def class_index(model: Model, name: str) -> int:
+def class_index(model: GenerativeModel, name: str) -> int:
     """The class of that name or number.
 
     Raises:
         ModelError: the model has no classes, or none of that name.
     """
     classes = model.space.classes
-    if not model.recipe.conditional:
+    if not model.conditional:
         raise ModelError(
             f"'{model.recipe.name}' was trained without classes, so it cannot be asked for '{name}'; leave --class out"
         )

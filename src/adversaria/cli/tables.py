@@ -52,10 +52,10 @@ def _losses(facts: Mapping[str, Any]) -> str:
 
 
 def _next(run: "Run") -> str:
-    from adversaria.recipes import GAN
+    from adversaria.recipes import Generative
 
     folder = shlex.quote(str(run.path))
-    commands = [f"sample {folder}", f"evaluate {folder} --floor"] if isinstance(run.recipe, GAN) else []
+    commands = [f"sample {folder}", f"evaluate {folder} --floor"] if isinstance(run.recipe, Generative) else []
     commands += [f"evaluate {folder} --best"] if run.best() is not None else []
     return "\n".join(f"adversaria {command}" for command in [*commands, f"report {folder}"])
 

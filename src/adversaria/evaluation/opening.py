@@ -20,7 +20,7 @@ from adversaria.evaluation.features import Features
 from adversaria.evaluation.made import Documented, Ready, Saved
 from adversaria.evaluation.sides import BATCH, Generated, Images, Side
 from adversaria.metrics import Statistics
-from adversaria.model import CHUNK, Model, OneClass
+from adversaria.model import CHUNK, GenerativeModel, OneClass
 from adversaria.model import load as load_model
 from adversaria.randomness import generator_for
 from adversaria.sampling.source import Samples
@@ -102,13 +102,13 @@ def _(source: Samples, name: str, resolution: int | None = None) -> Side:
 
 
 @side.register
-def _(source: Model, name: str, resolution: int | None = None) -> Side:
+def _(source: GenerativeModel, name: str, resolution: int | None = None) -> Side:
     return _generated(source, name, name)
 
 
-def _generated(model: Model, name: str, role: str) -> Generated:
+def _generated(model: GenerativeModel, name: str, role: str) -> Generated:
     """A conditional model has no latents alone."""
-    latent = None if model.recipe.conditional else model
+    latent = None if model.conditional else model
     return Generated(partial(_decoded, model), name, _image_shape(model, role), model=latent)
 
 
@@ -117,7 +117,7 @@ def _(source: OneClass, name: str, resolution: int | None = None) -> Side:
     return Generated(partial(_sampled, source, name), name, _image_shape(source.model, name))
 
 
-def _image_shape(model: Model, name: str) -> tuple[int, ...]:
+def _image_shape(model: GenerativeModel, name: str) -> tuple[int, ...]:
     if len(model.space.shape) != 3:
         raise MetricError(
             f"{name} is a model of points in {model.space.shape[0]} dimensions, not of images (n, C, H, W); for points "
@@ -126,10 +126,10 @@ def _image_shape(model: Model, name: str) -> tuple[int, ...]:
     return tuple(model.space.shape)
 
 
-def _decoded(model: Model, n: int, seed: int) -> Iterator[Tensor]:
+def _decoded(model: GenerativeModel, n: int, seed: int) -> Iterator[Tensor]:
     """What `Model.sample` gives, a part at a time."""
     latents = model.latents(n, seed=seed)
-    labels = model.classes(n, seed=seed) if model.recipe.conditional else None
+    labels = model.classes(n, seed=seed) if model.conditional else None
     for start in range(0, n, PART):
         part = slice(start, start + PART)
         # In bytes: on every side images are rounded to them anyway.

@@ -4,13 +4,11 @@ It trains the small networks in whose features images are compared (`adversaria.
 random whole number of pixels, so that few images teach much; what moves in from outside is the image's darkest value.
 """
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from adversaria.games.game import Batch, Game, Move, Outcome, Phase, Players, Tensors
+from adversaria.games.game import Batch, Draw, Game, Move, Outcome, Phase, Players, Tensors
 
 
 def shifted(images: Tensor, offset: Tensor) -> Tensor:
@@ -42,8 +40,8 @@ def classification(classifier: nn.Module, *, shift: int) -> Game:
     )
 
 
-def _draw_offsets(shift: int) -> Callable[[Batch, torch.Generator], Tensors]:
-    def draw(batch: Batch, generator: torch.Generator) -> Tensors:
+def _draw_offsets(shift: int) -> Draw:
+    def draw(batch: Batch, generator: torch.Generator, share: float) -> Tensors:
         return {"offset": torch.randint(-shift, shift + 1, (len(batch.real), 2), generator=generator)}
 
     return draw

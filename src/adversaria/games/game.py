@@ -9,7 +9,8 @@ order, each `times` times. With one move per phase the game alternates; with sev
 simultaneous.
 
 The loss is a pure function of tensors. All randomness of a phase is drawn beforehand, from an explicit generator,
-into the tensors `draws`; so a phase can be differentiated, compiled, and vectorised over many seeds.
+into the tensors `draws`, and so is whatever follows a schedule; so a phase can be differentiated, compiled, and
+vectorised over many seeds.
 
 What a phase shows to its movers (fakes, codes) is computed first, by `make`, from the players named in `makers`.
 It carries a gradient to its makers only if they move in this phase; so a critic's phase never differentiates the
@@ -35,6 +36,15 @@ Tensors = dict[str, Tensor]
 """Tensors by name: what was drawn, what was made, what is reported."""
 
 
+class Labelled(NamedTuple):
+    """Real samples with their classes."""
+
+    real: Tensor
+    """(L, ...)."""
+    label: Tensor
+    """(L,) int64 in [0, classes)."""
+
+
 class Batch(NamedTuple):
     """Real samples and, where the data has them, their classes."""
 
@@ -42,6 +52,8 @@ class Batch(NamedTuple):
     """(B, ...): images (B, C, H, W) in [-1, 1], or points (B, d)."""
     label: Tensor | None = None
     """(B,) int64 in [0, classes), or None."""
+    labelled: Labelled | None = None
+    """Where few samples have a class, a batch of these beside the one that has none."""
 
 
 class Outcome(NamedTuple):
@@ -55,6 +67,9 @@ class Outcome(NamedTuple):
 
 Loss = Callable[[Players, Batch, Tensors, Tensors], Outcome]
 """`loss(players, batch, draws, made) -> Outcome`, pure."""
+
+Draw = Callable[[Batch, torch.Generator, float], Tensors]
+"""`draw(batch, generator, share) -> draws`; the generator is on the CPU."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +87,7 @@ class Move:
     constraint: Callable[[Tensor], Tensor] | None = None
 
 
-def draw_nothing(batch: Batch, generator: torch.Generator) -> Tensors:
+def draw_nothing(batch: Batch, generator: torch.Generator, share: float) -> Tensors:
     """For phases without randomness."""
     return {}
 
@@ -89,7 +104,8 @@ class Phase:
     Arguments:
         name: for the log and for errors.
         moves: who moves, by which loss.
-        draw: `(batch, generator) -> draws`, all randomness of the phase, on the batch's device.
+        draw: `(batch, generator, share) -> draws`, all randomness of the phase, and all that depends on how much of the
+            run is done, `share` in [0, 1): the scale of a noise that dies away, the weight of a term.
         make: `(players, batch, draws) -> made`, what the movers are shown.
         makers: the players that `make` calls.
         times: how often the phase is played in a round, each time on a new batch and new draws, ≥ 1.
@@ -99,7 +115,7 @@ class Phase:
 
     name: str
     moves: tuple[Move, ...]
-    draw: Callable[[Batch, torch.Generator], Tensors] = draw_nothing
+    draw: Draw = draw_nothing
     make: Callable[[Players, Batch, Tensors], Tensors] = make_nothing
     makers: tuple[str, ...] = ()
     times: int = 1

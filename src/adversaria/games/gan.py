@@ -32,11 +32,11 @@ class _Rules:
     objective: Objective
     penalties: Mapping[str, Penalty]
 
-    def draw_latent(self, batch: Batch, generator: torch.Generator) -> Tensors:
+    def draw_latent(self, batch: Batch, generator: torch.Generator, share: float) -> Tensors:
         return {"latent": self.prior.sample(len(batch.real), generator=generator)}
 
-    def draw(self, batch: Batch, generator: torch.Generator) -> Tensors:
-        draws = self.draw_latent(batch, generator)
+    def draw(self, batch: Batch, generator: torch.Generator, share: float) -> Tensors:
+        draws = self.draw_latent(batch, generator, share)
         return draws | {name: penalty.draw(batch.real, generator) for name, penalty in self.penalties.items()}
 
     def make(self, players: Players, batch: Batch, draws: Tensors) -> Tensors:

@@ -1,45 +1,27 @@
 """Recipes: complete configurations of runs, as values. Nothing here imports torch."""
 
-from adversaria.recipes.config import (
-    GAN,
+from adversaria.recipes.classifier import Classifier
+from adversaria.recipes.data import Grid25, Images, Mixture1D, Ring8, SwissRoll
+from adversaria.recipes.descent import Adam, Constant, Cosine, Linear
+from adversaria.recipes.gan import GAN
+from adversaria.recipes.networks import DCGANCritic, DCGANGenerator, MLPCritic, MLPGenerator
+from adversaria.recipes.objectives import (
     R1,
     R2,
-    Adam,
-    Averaging,
-    Bilinear,
-    Cauchy,
-    Classifier,
-    Constant,
-    Cosine,
-    DCGANCritic,
-    DCGANGenerator,
     Dragan,
-    Evaluation,
-    Gamma,
-    GaussianRing,
     GradientPenalty,
-    Grid25,
     Hinge,
-    Images,
     LeastSquares,
-    Linear,
     Minimax,
-    Mixture1D,
-    MLPCritic,
-    MLPGenerator,
-    Nonparametric,
     NonSaturating,
-    Normal,
-    Recipe,
     Relativistic,
-    Ring8,
-    Sphere,
-    SwissRoll,
-    Uniform,
     Wasserstein,
 )
+from adversaria.recipes.priors import Cauchy, Gamma, GaussianRing, Nonparametric, Normal, Sphere, Uniform
 from adversaria.recipes.reading import PUBLISHED, named, parse, read, recorded
+from adversaria.recipes.run import Averaging, Evaluation, Generative, Recipe
 from adversaria.recipes.space import SampleSpace
+from adversaria.recipes.toy_games import Bilinear
 
 __all__ = [
     "GAN",
@@ -58,6 +40,7 @@ __all__ = [
     "Dragan",
     "Evaluation",
     "Gamma",
+    "Generative",
     "GaussianRing",
     "GradientPenalty",
     "Grid25",

@@ -5,7 +5,8 @@ features of a LeNet (LeCun et al., 1998) trained on the same kind of digits, as 
 (https://arxiv.org/abs/1801.01401) did for MNIST.
 """
 
-from adversaria.recipes.config import Classifier, Images
+from adversaria.recipes.classifier import Classifier
+from adversaria.recipes.data import Images
 
 
 def lenet_digits() -> Classifier:

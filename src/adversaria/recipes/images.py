@@ -1,17 +1,12 @@
 """Runs on images: DCGAN (Radford et al., 2016, https://arxiv.org/abs/1511.06434) for sides 8 to 128."""
 
-from adversaria.recipes.config import (
-    GAN,
-    R1,
-    Adam,
-    Averaging,
-    DCGANCritic,
-    DCGANGenerator,
-    Evaluation,
-    Images,
-    Linear,
-    Normal,
-)
+from adversaria.recipes.data import Images
+from adversaria.recipes.descent import Adam, Linear
+from adversaria.recipes.gan import GAN
+from adversaria.recipes.networks import DCGANCritic, DCGANGenerator
+from adversaria.recipes.objectives import R1
+from adversaria.recipes.priors import Normal
+from adversaria.recipes.run import Averaging, Evaluation
 
 
 def digits_dcgan() -> GAN:

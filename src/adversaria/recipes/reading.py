@@ -13,16 +13,23 @@ import json
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Discriminator, TypeAdapter, ValidationError
 
 from adversaria.errors import RecipeError, nearest
+from adversaria.recipes.classifier import Classifier
 from adversaria.recipes.classifiers import lenet_digits, lenet_mnist
-from adversaria.recipes.config import GAN, AnyRecipe, Bilinear, Classifier, Images, Recipe, Toy, data_alone
+from adversaria.recipes.data import Images, Toy, data_alone
+from adversaria.recipes.gan import GAN
 from adversaria.recipes.images import cifar10_dcgan, digits_dcgan, images_dcgan, mnist_dcgan
+from adversaria.recipes.run import Recipe
+from adversaria.recipes.toy_games import Bilinear
 from adversaria.recipes.toys import bilinear, grid25_mlp, ring8_mlp
+
+AnyRecipe = Annotated[GAN | Bilinear | Classifier, Discriminator("kind")]
+"""Every kind of recipe."""
 
 PUBLISHED: tuple[Callable[[], Recipe], ...] = (
     digits_dcgan,

@@ -1,17 +1,13 @@
 """Runs on laws whose density is known."""
 
-from adversaria.recipes.config import (
-    GAN,
-    R1,
-    Adam,
-    Averaging,
-    Bilinear,
-    Grid25,
-    MLPCritic,
-    MLPGenerator,
-    Normal,
-    Ring8,
-)
+from adversaria.recipes.data import Grid25, Ring8
+from adversaria.recipes.descent import Adam
+from adversaria.recipes.gan import GAN
+from adversaria.recipes.networks import MLPCritic, MLPGenerator
+from adversaria.recipes.objectives import R1
+from adversaria.recipes.priors import Normal
+from adversaria.recipes.run import Averaging
+from adversaria.recipes.toy_games import Bilinear
 
 
 def grid25_mlp() -> GAN:

@@ -46,7 +46,9 @@ def correct(run: Run, shown: Images | Points, *, seed: int) -> Corrected | str:
         return ""  # the page says so elsewhere
     assert source is not None  # noqa: S101 (a GAN has data)
     model = run.model()
-    if model.recipe.conditional:
+    if not isinstance(model, Model):
+        return ""
+    if model.conditional:
         return CLASSES
     proposals = affordable(model)
     if proposals < 4 * LEAST:

@@ -16,7 +16,7 @@ from adversaria import recipes
 from adversaria.data import ImageData, Splits, ToyLaw, to_uint8
 from adversaria.errors import AdversariaError
 from adversaria.metrics import mode_coverage
-from adversaria.model import Model
+from adversaria.model import GenerativeModel, Model
 from adversaria.randomness import generator_for, permutation
 from adversaria.report import correcting
 from adversaria.report.figures import mesh, window
@@ -89,7 +89,7 @@ def gather(run: Run, *, seed: int) -> Material:
 
 
 def _shown(run: Run, recipe: recipes.Recipe, seed: int) -> tuple[Images | Points | None, list[str]]:
-    if not isinstance(recipe, recipes.GAN):
+    if not isinstance(recipe, recipes.Generative):
         return None, []
     if not run.checkpoints():
         return None, ["There is no checkpoint yet, so there is no model to sample from."]
@@ -102,11 +102,11 @@ def _shown(run: Run, recipe: recipes.Recipe, seed: int) -> tuple[Images | Points
     notes = _diverged(model, seed)
     if isinstance(source, Splits):
         return _images(model, source, seed), [*notes, *_changed(run, source)]
-    assert source is not None  # noqa: S101 (a GAN has data)
-    return _points(model, source, seed), notes
+    assert source is not None  # noqa: S101 (it has data)
+    return (_points(model, source, seed) if isinstance(model, Model) else None), notes
 
 
-def _diverged(model: Model, seed: int) -> list[str]:
+def _diverged(model: GenerativeModel, seed: int) -> list[str]:
     made = model.sample(64, seed=seed).flatten(1)
     wrong = int((~made.isfinite().all(1)).sum())
     if not wrong:
@@ -132,9 +132,9 @@ def _snapshots(run: Run) -> list[Snapshot]:
 # --- images ------------------------------------------------------------------------------------------------------
 
 
-def _images(model: Model, splits: Splits | None, seed: int) -> Images:
+def _images(model: GenerativeModel, splits: Splits | None, seed: int) -> Images:
     made = model.sample(64, seed=seed)
-    classes = model.space.classes if model.recipe.conditional else ()
+    classes = model.space.classes if model.conditional else ()
     if splits is None:
         return Images(_pixels(made), walks=_walks(model, seed))
     held_out, train = splits.held_out, splits.train
@@ -142,7 +142,7 @@ def _images(model: Model, splits: Splits | None, seed: int) -> Images:
     return Images(
         generated=_pixels(made),
         held_out=_some(held_out, 64, seed) if len(held_out) else None,
-        scores=_image_scores(model, splits, seed),
+        scores=_image_scores(model, splits, seed) if isinstance(model, Model) else {},
         closest=_closest(_pixels(made[:8]), splits, seed),
         walks=_walks(model, seed),
         classes=[_class_row(model, compared, k, seed) for k in range(min(len(classes), CLASSES))],
@@ -162,12 +162,12 @@ def _some(images: ImageData, n: int, seed: int) -> Pixels:
 def _image_scores(model: Model, splits: Splits, seed: int) -> dict[str, Floats]:
     n = min(SCORED, max(len(splits.held_out), 100))
     fake = model.sample(n, seed=seed)
-    label = model.classes(n, seed=seed) if model.recipe.conditional else None
+    label = model.classes(n, seed=seed) if model.conditional else None
     groups = {"generated": _finite_scores(model, fake, label)}
     for name, images in (("real, trained on", splits.train), ("real, held out", splits.held_out)):
         if len(images):
             chosen = permutation(len(images), seed, "report", "scores", name)[:n].sort().values
-            label = images.labels[chosen] if model.recipe.conditional and images.labels is not None else None
+            label = images.labels[chosen] if model.conditional and images.labels is not None else None
             groups[name] = _finite_scores(model, images.to_float(chosen), label)
     return _filled(groups)
 
@@ -193,18 +193,18 @@ def _closest(samples: Pixels, splits: Splits, seed: int) -> Closest:
 
 
 @torch.no_grad()
-def _walks(model: Model, seed: int, rows: int = 4, steps: int = 9) -> Pixels:
+def _walks(model: GenerativeModel, seed: int, rows: int = 4, steps: int = 9) -> Pixels:
     ends = model.prior.sample(2 * rows, generator=generator_for(seed, "report", "walks"))
     share = torch.linspace(0, 1, steps)
     latents = torch.cat([model.prior.interpolate(ends[2 * r], ends[2 * r + 1], share) for r in range(rows)])
     label = None
-    if model.recipe.conditional:  # one class a row, so that only the latent moves
+    if model.conditional:  # one class a row, so that only the latent moves
         label = (torch.arange(rows) % len(model.space.classes)).repeat_interleave(steps)
     made = _pixels(model.decode(latents, y=label))
     return made.reshape(rows, steps, *made.shape[1:])
 
 
-def _class_row(model: Model, real: ImageData, k: int, seed: int, n: int = 8) -> ClassRow:
+def _class_row(model: GenerativeModel, real: ImageData, k: int, seed: int, n: int = 8) -> ClassRow:
     assert real.labels is not None  # noqa: S101 (a conditional model has labelled data)
     own = (real.labels == k).nonzero().squeeze(1)
     chosen = own[permutation(len(own), seed, "report", "class", k)[:n]]

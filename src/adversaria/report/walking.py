@@ -7,7 +7,7 @@ import torch
 from adversaria.data import to_uint8
 from adversaria.errors import AdversariaError
 from adversaria.interpolating import RECORD, Ends, Walked, strips, walks_of
-from adversaria.model import Model
+from adversaria.model import GenerativeModel
 from adversaria.report.material import Curve, Walking
 from adversaria.report.pictures import Pixels
 from adversaria.runs import Run
@@ -37,7 +37,7 @@ def walking(run: Run) -> Walking | str:
         return f"{RECORD} is damaged; measure the walks again with: adversaria interpolate."
 
 
-def _shown(model: Model, found: Walked) -> dict[str, Pixels]:
+def _shown(model: GenerativeModel, found: Walked) -> dict[str, Pixels]:
     shares, ends = torch.linspace(0, 1, STEPS), Ends.of(model, ROWS, seed=found.facts["seed"])
     walks = {name: walk for name, walk in walks_of(model.prior).items() if name in found.walks}
     made = {name: strips(model, walk, ends, shares) for name, walk in walks.items()}

@@ -84,7 +84,7 @@ def corrected_coverage(samples: int) -> Callable[[Run], Values]:
         values: dict[str, Value] = {}
         points: dict[int, dict[str, Tensor]] = {}
         for folder in run.checkpoints():
-            trained = model.load(folder)
+            trained = model.judged(model.load(folder))
             if trained.step:
                 points[trained.step], found = _checkpoint(run, trained, samples)
                 values |= found

@@ -179,7 +179,7 @@ def corrected_distances(samples: int) -> Callable[[Run], Values]:
         values: dict[str, Value] = {}
         arrays: dict[str, ArrayLike] = {f"classes/{REAL}": against.answers}
         for stage, step in stages(recipe).items():
-            trained = next(loaded for folder in run.checkpoints() if (loaded := model.load(folder)).step == step)
+            trained = next(m for folder in run.checkpoints() if (m := model.judged(model.load(folder))).step == step)
             arrays[f"scores/{part(REAL, stage)}"] = trained.scores(held_out.to_float(slice(samples))).mean(1)
             for way, images, found in _ways(run, trained, samples):
                 name = part(way, stage)

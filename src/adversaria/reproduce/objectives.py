@@ -9,7 +9,7 @@ from adversaria.recipes import (
     Relativistic,
     Wasserstein,
 )
-from adversaria.recipes.config import Objective
+from adversaria.recipes.objectives import Objective
 from adversaria.recipes.toys import grid25_mlp
 from adversaria.reproduce.grid25 import COLUMNS, FLOOR, coverage
 from adversaria.reproduce.study import Floor, Row, Study, Tier

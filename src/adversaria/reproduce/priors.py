@@ -28,8 +28,8 @@ from adversaria.metrics import Classifier, Extractor, extract, extractor, incept
 from adversaria.priors import Linear
 from adversaria.randomness import permutation
 from adversaria.recipes import GAN, Cauchy, Gamma, Nonparametric, Normal, Uniform
-from adversaria.recipes.config import Prior
 from adversaria.recipes.images import mnist_dcgan
+from adversaria.recipes.priors import Prior
 from adversaria.reproduce.correcting import write_arrays
 from adversaria.reproduce.images import recipe_of, splits_of
 from adversaria.reproduce.study import Column, Floor, Row, Study, Tier, Value, Values

@@ -15,11 +15,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import torch
 from torch import Tensor
 
 from adversaria.errors import Interrupted, NonFiniteError
-from adversaria.games.game import Batch, Game, Tensors
+from adversaria.games.game import Batch, Draw, Game, Tensors
 from adversaria.randomness import generator_for
 from adversaria.training import checkpoint
 from adversaria.training.eager import Form, Inputs, Reports
@@ -102,19 +101,23 @@ Watch = Callable[[int, int, dict[str, Any]], None]
 in JSON, if it was measured at that step."""
 
 
-def deal(game: Game, feed: Feed, seed: int, step: int) -> list[tuple[Batch, Tensors]]:
-    """The inputs of round `step`: a batch and draws for each play of each phase that does not share."""
+def deal(game: Game, feed: Feed, seed: int, step: int, steps: int) -> list[tuple[Batch, Tensors]]:
+    """The inputs of round `step` of `steps`: a batch and draws for each play of each phase that does not share."""
     phases = [phase for phase in game.phases if not phase.shares for _ in range(phase.times)]
-    return [_deal(phase.draw, feed, seed, step * len(phases) + place) for place, phase in enumerate(phases)]
+    first = step * len(phases)
+    return [_deal(phase.draw, feed, seed, first + place, step / steps) for place, phase in enumerate(phases)]
 
 
-def _deal(
-    draw: Callable[[Batch, torch.Generator], Tensors], feed: Feed, seed: int, number: int
-) -> tuple[Batch, Tensors]:
+def _deal(draw: Draw, feed: Feed, seed: int, number: int, share: float) -> tuple[Batch, Tensors]:
     batch = feed.batch(number)
     # Drawn on the CPU, so that a run sees the same numbers on every device.
-    draws = draw(batch, generator_for(seed, "draws", number))
+    draws = draw(batch, generator_for(seed, "draws", number), share)
     return batch, {name: value.to(batch.real.device) for name, value in draws.items()}
+
+
+def deal_to(seat: Seat) -> list[tuple[Batch, Tensors]]:
+    """The inputs of the seat's next round."""
+    return deal(seat.state.game, seat.feed, seat.seed, seat.state.step, seat.state.steps)
 
 
 def play_to_the_end(seats: Sequence[Seat], table: Table, rhythm: Rhythm, stop: Stop, watchers: Sequence[Watch]) -> None:
@@ -133,7 +136,7 @@ def play_to_the_end(seats: Sequence[Seat], table: Table, rhythm: Rhythm, stop: S
         seat.best = best_so_far(seat.journal.folder)
         seat.journal.pause()
     while first.step < first.steps:
-        inputs = [deal(seat.state.game, seat.feed, seat.seed, seat.state.step) for seat in seats]
+        inputs = [deal_to(seat) for seat in seats]
         for seat, reports in zip(seats, table.play(inputs), strict=True):
             seat.journal.record(seat.state.step, reports)
         asked = stop.signal_number  # read once: a signal that comes while writing waits for the next round
