@@ -100,6 +100,10 @@ class DCGANGenerator(nn.Module):
             self.hidden.append(nn.ReLU())
         self.output = double(layers[-1][1], shape[0], generator=generator)
 
+    def unbounded(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """The images before tanh, (B, C, S, S); see `forward`."""
+        return self.output(self.hidden(self.project(self.latent(z, y))))
+
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """z (B, d), y (B,) int64 in [0, classes): images (B, C, S, S).
 
@@ -107,7 +111,7 @@ class DCGANGenerator(nn.Module):
             DataError: z or y is of the wrong shape.
             TypeError: y is given without classes, or missing with them.
         """
-        return torch.tanh(self.output(self.hidden(self.project(self.latent(z, y)))))
+        return torch.tanh(self.unbounded(z, y))
 
 
 class DCGANCritic(nn.Module):

@@ -30,10 +30,12 @@ def linear(inputs: int, outputs: int, *, std: float, bias: float = 0.0, generato
     return layer
 
 
-def halve(inputs: int, outputs: int, *, bias: bool = True, generator: torch.Generator) -> nn.Conv2d:
-    """A convolution from side 2s to side s: kernel 4, stride 2, padding 1; weights N(0, 0.02²), biases 0."""
+def halve(
+    inputs: int, outputs: int, *, std: float = DCGAN_STD, bias: bool = True, generator: torch.Generator
+) -> nn.Conv2d:
+    """A convolution from side 2s to side s: kernel 4, stride 2, padding 1; weights N(0, std²), biases 0."""
     layer: nn.Conv2d = skip_init(nn.Conv2d, inputs, outputs, 4, stride=2, padding=1, bias=bias)
-    _fill(layer, DCGAN_STD, 0.0, generator)
+    _fill(layer, std, 0.0, generator)
     return layer
 
 

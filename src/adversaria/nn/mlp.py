@@ -50,8 +50,12 @@ class MLPGenerator(nn.Module):
         self.shape = tuple(shape)
         size = check_sample_shape(self.shape)
         self.latent = ClassLatent(latent_dim, classes, input=input, generator=generator)
-        self.hidden = _hidden(self.latent.size, width, depth, slope=0.0, normalised=False, generator=generator)
+        self.hidden = hidden_layers(self.latent.size, width, depth, slope=0.0, normalised=False, generator=generator)
         self.output = linear(width, size, std=kaiming(width, 1.0), generator=generator)
+
+    def unbounded(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """The samples before tanh, (B, *shape); see `forward`."""
+        return self.output(self.hidden(self.latent(z, y))).unflatten(1, self.shape)
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """z (B, d), y (B,) int64 in [0, classes): samples (B, *shape).
@@ -60,7 +64,7 @@ class MLPGenerator(nn.Module):
             DataError: z or y is of the wrong shape.
             TypeError: y is given without classes, or missing with them.
         """
-        x = self.output(self.hidden(self.latent(z, y))).unflatten(1, self.shape)
+        x = self.unbounded(z, y)
         return torch.tanh(x) if len(self.shape) == 3 else x
 
 
@@ -96,7 +100,7 @@ class MLPCritic(nn.Module):
         check_choice("normalisation", normalisation, ("none", "spectral"))
         self.shape = tuple(shape)
         size, normalised = check_sample_shape(self.shape), normalisation == "spectral"
-        self.hidden = _hidden(size, width, depth, slope=SLOPE, normalised=normalised, generator=generator)
+        self.hidden = hidden_layers(size, width, depth, slope=SLOPE, normalised=normalised, generator=generator)
         self.output = Scores(
             width, outputs, classes=classes, std=kaiming(width, 1.0), normalised=normalised, generator=generator
         )
@@ -120,9 +124,10 @@ class MLPCritic(nn.Module):
         return self.output(self.features(x), y)
 
 
-def _hidden(
+def hidden_layers(
     size: int, width: int, depth: int, *, slope: float, normalised: bool, generator: torch.Generator
 ) -> nn.Sequential:
+    """`depth` layers of `width` units from `size` inputs; rectifiers leak by `slope`, 0 for not at all."""
     layers: list[nn.Module] = []
     for inputs in (size, *[width] * (depth - 1)):
         layer = linear(inputs, width, std=kaiming(inputs, slope), bias=1 / math.sqrt(inputs), generator=generator)

@@ -24,8 +24,17 @@ def check_classes_count(classes: int) -> None:
     Raises:
         RecipeError: `classes` is no integer, or negative.
     """
-    if not isinstance(classes, int) or classes < 0:
-        raise RecipeError(f"expected classes to be an integer of at least 0 (none), got {classes!r}")
+    check_count("classes", classes)
+
+
+def check_count(name: str, count: int) -> None:
+    """There may be none of something, but not fewer.
+
+    Raises:
+        RecipeError: `count` is no integer, or negative.
+    """
+    if not isinstance(count, int) or count < 0:
+        raise RecipeError(f"expected {name} to be an integer of at least 0 (none), got {count!r}")
 
 
 def check_choice(name: str, value: str, known: tuple[str, ...]) -> None:
