@@ -346,6 +346,39 @@ def test_a_state_needs_a_descent_for_every_mover():
         State(game, {"generator": Descent(torch.optim.SGD(made.parameters(), 0.1), 0.1)})
 
 
+def test_a_player_in_two_roles_descends_each_by_an_optimiser_of_its_own():
+    """As by hand: two Adams over the same weights, whose steps alternate and whose memories do not mix."""
+
+    def towards(target, weight):
+        return lambda players, batch, draws, made: Outcome(weight * (players["a"].weight - target).square().sum())
+
+    def linear():
+        return torch.nn.utils.skip_init(nn.Linear, 2, 1, bias=False)
+
+    def adam(player, rate):
+        return torch.optim.Adam(player.parameters(), rate)
+
+    player, by_hand = linear(), linear()
+    for module in (player, by_hand):
+        nn.init.ones_(module.weight)
+    steep, flat = towards(3.0, 1e4), towards(-1.0, 1.0)
+    phases = (Phase("steep", (Move(("a",), steep, role="steep"),)), Phase("flat", (Move(("a",), flat, role="flat"),)))
+    game = Game(nn.ModuleDict({"a": player}), phases)
+    assert [phase.descents for phase in phases] == [("a/steep",), ("a/flat",)]
+    rates = {"a/steep": 0.1, "a/flat": 0.05}
+    state = State(game, {name: Descent(adam(player, rate), rate) for name, rate in rates.items()}, steps=30)
+    play(state, Points(), rounds=20)
+    optimisers = [adam(by_hand, rate) for rate in rates.values()]
+    for _ in range(20):
+        for optimiser, loss in zip(optimisers, (steep, flat), strict=True):
+            optimiser.zero_grad()
+            loss({"a": by_hand}, None, {}, {}).loss.backward()
+            optimiser.step()
+    assert torch.equal(player.weight, by_hand.weight)
+    with pytest.raises(ValueError, match=r"no descent for \['a/flat'\]"):
+        State(game, {"a/steep": state.descents["a/steep"]})
+
+
 def test_bilinear_games():
     assert [phase.movers for phase in simultaneous(1.0, 2.0).phases] == [("x", "y")]
     assert [phase.movers for phase in alternating(1.0, 2.0).phases] == [("x",), ("y",)]

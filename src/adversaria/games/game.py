@@ -4,6 +4,10 @@ A *player* is an `nn.Module`; its position is its parameters θ. A *move* gives 
 
     θ_i ← optimiser_i(θ_i, ∂/∂θ_i loss(players, batch, draws, made)).
 
+A player that descends several losses by turns may do so by an optimiser for each: its moves then name a *role*.
+Adam divides a step by the running size of the gradient, and one memory of two losses would let the steeper loss set
+the size of the steps along the other.
+
 A *phase* is a set of moves made at once, all gradients taken at the same point. A *round* plays the phases in
 order, each `times` times. With one move per phase the game alternates; with several in one phase it is
 simultaneous.
@@ -24,12 +28,12 @@ generator is then judged on the very fakes that the critic has just learned from
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-Players = Mapping[str, Callable[..., Tensor]]
+Players = Mapping[str, Callable[..., Any]]
 """Players by name, each called as its module is. Their methods (`features`) are reached through `nn.Module`s."""
 
 Tensors = dict[str, Tensor]
@@ -80,11 +84,27 @@ class Move:
         players: names of those who move; a player moves at most once in a phase.
         loss: what they descend.
         constraint: the projection of each of their parameters after the step (weight clipping), elementwise.
+        role: in which of its roles a player moves, if it has several and descends in each by an optimiser of its own.
     """
 
     players: tuple[str, ...]
     loss: Loss
     constraint: Callable[[Tensor], Tensor] | None = None
+    role: str | None = None
+
+    @property
+    def descents(self) -> tuple[str, ...]:
+        """How each of the players descends, by name: PLAYER, or PLAYER/ROLE."""
+        return self.players if self.role is None else tuple(f"{name}/{self.role}" for name in self.players)
+
+
+def player_of(descent: str) -> str:
+    """The player that descends so: of PLAYER and of PLAYER/ROLE.
+
+    >>> player_of("encoder/regularise")
+    'encoder'
+    """
+    return descent.partition("/")[0]
 
 
 def draw_nothing(batch: Batch, generator: torch.Generator, share: float) -> Tensors:
@@ -125,6 +145,11 @@ class Phase:
     def movers(self) -> tuple[str, ...]:
         """All players that move in this phase."""
         return tuple(name for move in self.moves for name in move.players)
+
+    @property
+    def descents(self) -> tuple[str, ...]:
+        """How they descend, by name, in the same order."""
+        return tuple(name for move in self.moves for name in move.descents)
 
 
 @dataclass(frozen=True)

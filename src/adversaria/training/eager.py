@@ -80,13 +80,13 @@ class Eager:
         return report(phase, outcomes)
 
     def _differentiate(self, move: Move, outcome: Outcome, retain: bool) -> None:
-        parameters = [p for name in move.players for p in self.state.descents[name].parameters]
+        parameters = [p for name in move.descents for p in self.state.descents[name].parameters]
         for parameter in parameters:
             parameter.grad = None
         torch.autograd.backward(outcome.loss, inputs=parameters, retain_graph=retain)
 
     def _step(self, move: Move) -> None:
-        for name in move.players:
+        for name in move.descents:
             descent = self.state.descents[name]
             if descent.clip_norm is not None:
                 torch.nn.utils.clip_grad_norm_(descent.parameters, descent.clip_norm)

@@ -2,13 +2,13 @@ r"""A round as one pure function of tensors, recorded as a graph of primitive op
 
     (held, rates, given) ↦ (held', reports)
 
-*held* is all that a round changes: weights and buffers of the players, Adam's two moments of each weight, and the
-running averages. *rates* are the numbers that change from step to step and that a compiler must not take for constants:
-for each step of each player
+*held* is all that a round changes: weights and buffers of the players, Adam's two moments of each weight in each way
+that its player descends, and the running averages. *rates* are the numbers that change from step to step and that a
+compiler must not take for constants: for each step of each descent
 
     η_t / (1 − β₁^t),      1 / √(1 − β₂^t),      1 − η_t · decay
 
-with t the number of steps that the player has made, and 1 − β_t of each average. They are worked out in float64 on the
+with t the number of steps that have been made by it, and 1 − β_t of each average. They are worked out in float64 on the
 host. *given* are the batches and draws of the round.
 
 The game's own losses are called, with the players' weights replaced by *held*, and every primitive operation, of the
@@ -29,7 +29,7 @@ from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
-from adversaria.games.game import Batch, Move, Outcome, Phase, Players, Tensors
+from adversaria.games.game import Batch, Move, Outcome, Phase, Players, Tensors, player_of
 from adversaria.training.eager import Inputs, Reports, report
 from adversaria.training.state import State
 
@@ -68,9 +68,9 @@ class Held(NamedTuple):
     weights: dict[str, Tensor]
     """`PLAYER.NAME`: parameters and buffers."""
     first: dict[str, Tensor]
-    """`PLAYER.NAME`: Adam's running mean of the gradient."""
+    """`DESCENT.NAME`: Adam's running mean of the gradient."""
     second: dict[str, Tensor]
-    """`PLAYER.NAME`: Adam's running mean of its square."""
+    """`DESCENT.NAME`: Adam's running mean of its square."""
     averages: dict[str, Tensor]
     """`PLAYER.NAME`: parameters and buffers of the average."""
 
@@ -83,10 +83,10 @@ def held_by(state: State) -> Held:
     weights, first, second, averages = (dict[str, Tensor]() for _ in range(4))
     for player, module in state.game.players.items():
         weights |= {f"{player}.{name}": tensor.detach() for name, tensor in _tensors(module)}
-    for player, descent in state.descents.items():
-        for name, parameter in state.game.players[player].named_parameters():
+    for way, descent in state.descents.items():
+        for name, parameter in state.game.players[player_of(way)].named_parameters():
             memory = _memory(descent.optimiser, parameter)
-            first[f"{player}.{name}"], second[f"{player}.{name}"] = memory["exp_avg"], memory["exp_avg_sq"]
+            first[f"{way}.{name}"], second[f"{way}.{name}"] = memory["exp_avg"], memory["exp_avg_sq"]
     for player, average in state.averages.items():
         averages |= {f"{player}.{name}": tensor.detach() for name, tensor in _tensors(average.module)}
     return Held(weights, first, second, averages)
@@ -111,31 +111,31 @@ def _memory(optimiser: torch.optim.Optimizer, parameter: nn.Parameter) -> dict[s
 
 
 class Clock:
-    """Counts the steps of each player, and works out `rates`.
+    """Counts the steps of each descent, and works out `rates`.
 
     The optimisers' own counts are tensors, one for each weight, so they are brought up to date only when asked.
     """
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._steps = {player: _steps_made(descent.optimiser) for player, descent in state.descents.items()}
+        self._steps = {name: _steps_made(descent.optimiser) for name, descent in state.descents.items()}
         phases = state.game.phases
-        self._movers = [player for phase in phases for _ in range(phase.times) for player in phase.movers]
+        self._turns = [name for phase in phases for _ in range(phase.times) for name in phase.descents]
 
     def tick(self) -> Tensor:
         """Count a round, set the optimisers' rates, and return `rates` for it."""
         state, numbers = self._state, list[float]()
         for descent in state.descents.values():
             descent.set_rate(state.step / state.steps)
-        for player in self._movers:
-            self._steps[player] += 1
-            numbers += _adam_rates(state.descents[player].optimiser.param_groups[0], self._steps[player])
+        for name in self._turns:
+            self._steps[name] += 1
+            numbers += _adam_rates(state.descents[name].optimiser.param_groups[0], self._steps[name])
         state.step += 1
         return self._like_weights(numbers + [1 - average.decay(state.step) for average in state.averages.values()])
 
     def blank(self) -> Tensor:
         """As many numbers as `rates` has, to record a round with."""
-        return self._like_weights([1.0] * (3 * len(self._movers) + len(self._state.averages)))
+        return self._like_weights([1.0] * (3 * len(self._turns) + len(self._state.averages)))
 
     def _like_weights(self, numbers: list[float]) -> Tensor:
         weight = next(self._state.game.players.parameters())
@@ -143,9 +143,9 @@ class Clock:
 
     def write(self) -> None:
         """Write the counts into the optimisers."""
-        for player, descent in self._state.descents.items():
+        for name, descent in self._state.descents.items():
             for memory in descent.optimiser.state.values():
-                memory["step"].fill_(self._steps[player])
+                memory["step"].fill_(self._steps[name])
 
 
 def _steps_made(optimiser: torch.optim.Optimizer) -> int:
@@ -189,7 +189,7 @@ class _Round:
         self.held = held
         self._rates = iter(rates.unbind())
         self._players = _Borrowed(state.game.players)
-        self._trained = set(held.first)
+        self._trained = _weights_moved(held)
         for name in self._trained:
             held.weights[name] = held.weights[name].detach().requires_grad_()
 
@@ -216,32 +216,34 @@ class _Round:
         gradients = [self._gradients(move, outcome) for move, outcome in zip(phase.moves, outcomes, strict=True)]
         with torch.no_grad():
             for move, found in zip(phase.moves, gradients, strict=True):
-                for player in move.players:
-                    self._descend(player, {n: g for n, g in found.items() if n.startswith(f"{player}.")}, move)
+                for way in move.descents:
+                    own = f"{player_of(way)}."
+                    self._descend(way, {n.removeprefix(own): g for n, g in found.items() if n.startswith(own)}, move)
         return report(phase, outcomes)
 
     def _gradients(self, move: Move, outcome: Outcome) -> Tensors:
-        names = [name for name in self.held.first if name.split(".", 1)[0] in move.players]
+        names = [name for name in self._trained if name.split(".", 1)[0] in move.players]
         leaves = [self.held.weights[name] for name in names]
         found = torch.autograd.grad(outcome.loss, leaves, retain_graph=True, allow_unused=True)
         if idle := [name for name, gradient in zip(names, found, strict=True) if gradient is None]:
             raise Unsupported(f"the loss of {'+'.join(move.players)} does not depend on {', '.join(idle)}")
         return dict(zip(names, found, strict=True))
 
-    def _descend(self, player: str, gradients: Tensors, move: Move) -> None:
-        descent = self.state.descents[player]
+    def _descend(self, way: str, gradients: Tensors, move: Move) -> None:
+        descent, player = self.state.descents[way], player_of(way)
         if descent.clip_norm is not None:
             norm = torch.stack([torch.linalg.vector_norm(g) for g in gradients.values()]).square().sum().sqrt()
             factor = (descent.clip_norm / (norm + 1e-6)).clamp(max=1.0)
             gradients = {name: gradient * factor for name, gradient in gradients.items()}
         step = _Adam(descent.optimiser, next(self._rates), next(self._rates), next(self._rates))
         for name, gradient in gradients.items():
+            weight, moment = f"{player}.{name}", f"{way}.{name}"
             new, *moments = step(
-                self.held.weights[name].detach(), gradient, self.held.first[name], self.held.second[name]
+                self.held.weights[weight].detach(), gradient, self.held.first[moment], self.held.second[moment]
             )
-            self.held.first[name], self.held.second[name] = moments
+            self.held.first[moment], self.held.second[moment] = moments
             new = new if move.constraint is None else move.constraint(new)
-            self.held.weights[name] = new.detach().requires_grad_()
+            self.held.weights[weight] = new.detach().requires_grad_()
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -250,6 +252,12 @@ class _Round:
             for name in (name for name in self.held.averages if name.startswith(f"{player}.")):
                 kept, live = self.held.averages[name], self.held.weights[name].detach()
                 self.held.averages[name] = kept + weight * (live - kept) if name in self._trained else live
+
+
+def _weights_moved(held: Held) -> list[str]:
+    """Weights that some descent moves, `PLAYER.NAME`, each once."""
+    ways = (name.split(".", 1) for name in held.first)
+    return list(dict.fromkeys(f"{player_of(way)}.{name}" for way, name in ways))
 
 
 class _Adam:

@@ -29,7 +29,7 @@ from adversaria.training.schedules import Schedule, constant
 
 @dataclass(frozen=True)
 class Descent:
-    """How one player descends.
+    """How one player descends, in one of its roles if it has several.
 
     Arguments:
         optimiser: over all parameters of the player.

@@ -17,7 +17,7 @@ class State:
 
     Arguments:
         game: its players hold the weights.
-        descents: how each player that moves descends.
+        descents: how each player that moves descends, by PLAYER, or PLAYER/ROLE where it moves in several roles.
         averages: running averages, for the players in `game.averaged`.
         steps: planned rounds; schedules refer to it.
         step: rounds played.
@@ -32,6 +32,6 @@ class State:
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        movers = {name for phase in self.game.phases for name in phase.movers}
-        if missing := movers - set(self.descents):
+        needed = {name for phase in self.game.phases for name in phase.descents}
+        if missing := needed - set(self.descents):
             raise ValueError(f"no descent for {sorted(missing)}; there are {sorted(self.descents)}")
