@@ -2,8 +2,9 @@
 
     step-0002000/
       model.safetensors   what is kept as the model: weights of all players, NAME.*, and of averages, average.NAME.*
-      state.safetensors   what else the next step depends on: optimisers' memories, the global random state
-      state.json          step, planned steps, seconds, the form of play, the scalars of the optimisers
+      state.safetensors   what else the next step depends on: optimisers' memories, the global random state, the samples
+                          that the rule for learning rates keeps
+      state.json          step, planned steps, seconds, the form of play, the scalars of the optimisers and of that rule
 
 Nothing is pickled. A folder is written beside its final name, flushed, and renamed.
 """
@@ -21,11 +22,15 @@ from torch.optim import Optimizer
 
 from adversaria.errors import ModelError, RunError
 from adversaria.files import atomic_folder, remove_folder, write_json
+from adversaria.training.adaptation import Standing
 from adversaria.training.state import State
 
 FORMAT = 1
 RECORD: dict[str, Any] = {"step": int, "steps": int, "seconds": (int, float), "form": str, "optimisers": dict}
 """What `state.json` holds beside its format."""
+
+KEPT = "rates.kept."
+"""What the names of samples kept by the rule for the rates begin with."""
 
 
 def save(state: State, folder: Path, *, form: str) -> Path:
@@ -45,6 +50,7 @@ def save(state: State, folder: Path, *, form: str) -> Path:
         for name, descent in state.descents.items():
             memory, scalars[name] = _split(descent.optimiser.state_dict())
             tensors |= {f"optimiser.{name}.{key}": value for key, value in memory.items()}
+        tensors |= {f"{KEPT}{place}": sample for place, sample in enumerate(state.standing.kept)}
         _write_tensors(tensors, temporary / "state.safetensors")
         write_json(
             temporary / "state.json",
@@ -55,6 +61,7 @@ def save(state: State, folder: Path, *, form: str) -> Path:
                 "seconds": state.seconds,
                 "form": form,
                 "optimisers": scalars,
+                "rates": {"failures": state.standing.failures, "factor": state.standing.factor},
             },
         )
     return target
@@ -77,9 +84,23 @@ def restore(state: State, checkpoint: Path) -> str:
             load_optimiser(descent.optimiser, memory, record["optimisers"][name])
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise RunError(f"the optimiser of '{name}' in {checkpoint} does not fit the recipe: {error}") from error
+    state.standing = _standing(record.get("rates", {}), tensors, checkpoint)
     _restore_global_randomness(tensors, checkpoint)
     state.step, state.seconds = record["step"], record["seconds"]
     return record["form"]
+
+
+def _standing(scalars: Any, tensors: dict[str, Tensor], checkpoint: Path) -> Standing:
+    """A checkpoint from before there was a rule for the rates holds nothing of it: it had not begun."""
+    kept = {int(name.removeprefix(KEPT)): value for name, value in tensors.items() if name.startswith(KEPT)}
+    try:
+        standing = Standing(tuple(kept[place] for place in range(len(kept))), **scalars)
+        sound = standing.failures >= 0 and 0 < standing.factor <= 1
+    except (LookupError, TypeError) as error:
+        raise RunError(f"{checkpoint} holds no valid standing of the learning rates ({error}); delete it") from error
+    if not sound:
+        raise RunError(f"{checkpoint} holds no valid standing of the learning rates ({scalars}); delete it to go on")
+    return standing
 
 
 def _restore_global_randomness(tensors: dict[str, Tensor], checkpoint: Path) -> None:

@@ -51,8 +51,7 @@ class Eager:
     def play(self, inputs: Inputs) -> Reports:
         """Play one round."""
         state, queue = self.state, iter(inputs)
-        for descent in state.descents.values():
-            descent.set_rate(state.step / state.steps)
+        state.set_rates()
         reports: Reports = {}
         for phase in state.game.phases:
             for play in range(phase.times):

@@ -125,8 +125,7 @@ class Clock:
     def tick(self) -> Tensor:
         """Count a round, set the optimisers' rates, and return `rates` for it."""
         state, numbers = self._state, list[float]()
-        for descent in state.descents.values():
-            descent.set_rate(state.step / state.steps)
+        state.set_rates()
         for name in self._turns:
             self._steps[name] += 1
             numbers += _adam_rates(state.descents[name].optimiser.param_groups[0], self._steps[name])

@@ -3,7 +3,7 @@
     for each round
         deal batches and draw latents, as functions of (seed, number)
         play the round
-        now and then write a line, a picture, scores, a checkpoint
+        now and then write a line, a picture, scores, reconsider the learning rates, write a checkpoint
         stop when asked
 
 Several runs of one recipe can sit at the same table, each with its own seed, data and folder; a form that plays
@@ -21,6 +21,7 @@ from adversaria.errors import Interrupted, NonFiniteError
 from adversaria.games.game import Batch, Draw, Game, Tensors
 from adversaria.randomness import generator_for
 from adversaria.training import checkpoint
+from adversaria.training.adaptation import RATES, RateTest
 from adversaria.training.eager import Form, Inputs, Reports
 from adversaria.training.feed import Feed
 from adversaria.training.grid import save_picture
@@ -43,6 +44,7 @@ class Seat:
         reach: pictures of points show ±reach, the same at each step; None for images.
         monitor: measures the game as it stands; None for games that are not measured.
         best: the line of the best measurement so far, which the loop keeps.
+        rate_test: reconsiders the learning rates; None for games whose rates follow their schedules alone.
     """
 
     state: State
@@ -53,6 +55,7 @@ class Seat:
     reach: float | None = None
     monitor: Monitor | None = None
     best: Line | None = None
+    rate_test: RateTest | None = None
 
 
 class Table(Protocol):
@@ -94,6 +97,7 @@ class Rhythm:
     keep_checkpoints: int
     sample_every: int | None = None
     measure_every: int | None = None
+    test_rates_every: int | None = None
 
 
 Watch = Callable[[int, int, dict[str, Any]], None]
@@ -156,15 +160,18 @@ def _write_what_is_due(
     first = seats[0].state
     save = leaving or first.step % rhythm.checkpoint_every == 0
     show, measure = _is_due(first, rhythm.sample_every), _is_due(first, rhythm.measure_every)
-    if not (save or show or measure or first.step % rhythm.log_every == 0):
+    test = rhythm.test_rates_every is not None and first.step % rhythm.test_rates_every == 0
+    if not (save or show or measure or test or first.step % rhythm.log_every == 0):
         return
     lines = [seat.journal.write(seat.state) for seat in seats]  # before saving: it finds losses that are not finite
-    if show or measure or save:
+    if show or measure or test or save:
         table.sync()
         for seat in seats:
             _check_weights(seat.state)
     if show:
         _show(seats)
+    if test:
+        _test_rates(seats)
     found = [_measure(seat, table) for seat in seats] if measure else [{}]
     if lines[0] is not None:
         for watch in watchers:
@@ -214,6 +221,17 @@ def _measure(seat: Seat, table: Table) -> dict[str, Any]:
         seat.best = line
         keep_as_best(seat.state, seat.journal.folder, form=table.name)
     return {"scores": line["scores"]} if "scores" in line else {}
+
+
+def _test_rates(seats: Sequence[Seat]) -> None:
+    """Before anything is saved at this step: what was decided is part of the state."""
+    for seat in seats:
+        if seat.rate_test is not None:
+            state = seat.state
+            state.standing, line = seat.rate_test(state.standing)
+            share = state.step / state.steps
+            rates = {name: descent.rate_at(share, state.standing.factor) for name, descent in state.descents.items()}
+            seat.journal.note(RATES, state.step, **line, rates=rates)
 
 
 def _show(seats: Sequence[Seat]) -> None:

@@ -43,10 +43,14 @@ class Descent:
     schedule: Schedule = constant
     clip_norm: float | None = None
 
-    def set_rate(self, share: float) -> None:
+    def rate_at(self, share: float, factor: float = 1.0) -> float:
+        """The rate when `share` of the run, in [0, 1], is done, times a factor that is no function of it."""
+        return self.rate * self.schedule(share) * factor
+
+    def set_rate(self, share: float, factor: float = 1.0) -> None:
         """Set the rate for the step that begins when `share` of the run, in [0, 1), is done."""
         for group in self.optimiser.param_groups:
-            group["lr"] = self.rate * self.schedule(share)
+            group["lr"] = self.rate_at(share, factor)
 
     @property
     def parameters(self) -> list[nn.Parameter]:

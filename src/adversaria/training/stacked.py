@@ -1,7 +1,7 @@
 """Several runs of one recipe at once, each with its own seed: their rounds stacked into one program.
 
-The round of one run is recorded as a graph, and the graph is vectorised: every tensor that a run holds or is given has
-a new first dimension, one entry a run,
+The round of one run is recorded as a graph, and the graph is vectorised: every tensor that a run holds or is given, its
+rates too, has a new first dimension, one entry a run,
 
     x @ w   with x (B, I), w (I, O)     becomes     x @ w   with x (S, B, I), w (S, I, O).
 
@@ -41,10 +41,13 @@ def obstacle_to_stacking(states: Sequence[State]) -> str | None:
 
 
 def _outline(state: State) -> object:
-    """What must be the same in all runs: the step, the plan, and the names and shapes of all tensors."""
+    """What must be the same in all runs: the step, the plan, and the names and shapes of all tensors.
+
+    Rates need not be: each run has its own, which fall when its own samples no longer improve.
+    """
     names, shapes = pytree.tree_flatten(held_by(state))[1], [t.shape for t in pytree.tree_leaves(held_by(state))]
     groups = [
-        sorted((key, str(value)) for key, value in group.items() if key != "params")
+        sorted((key, str(value)) for key, value in group.items() if key not in ("params", "lr"))
         for descent in state.descents.values()
         for group in descent.optimiser.param_groups
     ]
@@ -60,13 +63,8 @@ def stack_program(states: Sequence[State], inputs: Sequence[Inputs], backend: Ba
     if reason := obstacle_to_stacking(states):
         raise Unsupported(reason)
     alone = record(states[0], inputs[0])
-    held = len(pytree.tree_leaves(held_by(states[0])))
-    arguments = [
-        argument if place == held else torch.stack([argument] * len(states))
-        for place, argument in enumerate(alone.arguments)
-    ]
-    shared = tuple(None if place == held else 0 for place in range(len(arguments)))
-    graph = traced(torch.vmap(alone.graph, in_dims=shared), arguments)
+    arguments = [torch.stack([argument] * len(states)) for argument in alone.arguments]
+    graph = traced(torch.vmap(alone.graph), arguments)
     return program(Recording(graph, arguments, alone.form, alone.signature, alone.seconds), backend)
 
 
@@ -89,7 +87,7 @@ class Stacked:
 
     def play(self, inputs: Sequence[Inputs]) -> Sequence[Reports]:
         """Play one round of each game, on the inputs of each."""
-        rates = [clock.tick() for clock in self._clocks][0]
+        rates = torch.stack([clock.tick() for clock in self._clocks])
         given = [torch.stack(tensors) for tensors in zip(*map(tensors_of, inputs), strict=True)]
         with torch.no_grad():
             values = self._program.run(*self._held, rates, *given)
