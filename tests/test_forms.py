@@ -20,6 +20,7 @@ from adversaria.games.game import Batch, Game, Move, Outcome, Phase
 from adversaria.games.gan import gan
 from adversaria.objectives import NonSaturating
 from adversaria.training import checkpoint, compiled, functional, optimisers
+from adversaria.training.adaptation import Standing
 from adversaria.training.compiled import Compiled, choose, inductor, interpreter, program
 from adversaria.training.eager import Eager
 from adversaria.training.functional import Unsupported, held_by, record
@@ -134,6 +135,31 @@ def test_a_recorded_round_is_the_eager_round(tiny, game, changes):
     assert_equal_play(Compiled(mine, ready), mine, Eager(theirs), theirs, inputs, **EXACT)
 
 
+LOWERED = {
+    "generator_optimiser": {"weight_decay": 0.1, "schedule": {"kind": "cosine", "warmup": 0.3}},
+    "critic_optimiser": {"rate": 1e-3},
+}
+
+
+def test_a_factor_on_the_rates_that_changes_midway_needs_no_new_program(tiny):
+    recipe = tiny("ring", steps=ROUNDS + 3, **LOWERED)
+    (mine, inputs), (theirs, _), (other, _) = played(recipe), played(recipe), played(recipe)
+    form, eager, undisturbed = (
+        Compiled(mine, program(record(mine, inputs(0)), interpreter)),
+        Eager(theirs),
+        Eager(other),
+    )
+    for step in range(ROUNDS):
+        mine.standing = theirs.standing = Standing(factor=0.5 ** (step // 4))
+        for played_on in (form, eager, undisturbed):
+            played_on.play(inputs(step))
+    form.sync()
+    assert_same(mine, theirs, **EXACT)
+    for player, descent in other.descents.items():
+        whole = descent.optimiser.param_groups[0]["lr"]
+        assert mine.descents[player].optimiser.param_groups[0]["lr"] == 0.25 * whole > 0
+
+
 def test_simultaneous_moves_take_their_gradients_at_one_point():
     def state():
         game = bilinear.simultaneous(1.0, 0.5)
@@ -211,6 +237,26 @@ def test_stacked_runs_go_on_from_where_they_were(tiny):
         for step in range(6):
             Eager(other).play(inputs(step))
         assert_same(state, other, **EXACT)
+
+
+def test_each_stacked_run_has_rates_of_its_own(tiny):
+    plans = [tiny("ring", steps=ROUNDS + 3, seed=seed, **LOWERED) for seed in range(3)]
+    together, alone = [played(plan) for plan in plans], [played(plan) for plan in plans]
+    states = [state for state, _ in together]
+    form = Stacked(states, stack_program(states, [inputs(0) for _, inputs in together], interpreter))
+    for step in range(ROUNDS):
+        for place, (state, (other, _)) in enumerate(zip(states, alone, strict=True)):
+            state.standing = other.standing = Standing(factor=0.5 ** (place * step / ROUNDS))
+        given = [inputs(step) for _, inputs in together]
+        form.play(given)
+        for (state, _), one in zip(alone, given, strict=True):
+            Eager(state).play(one)
+    form.sync()
+    for state, (other, _) in zip(states, alone, strict=True):
+        assert_same(state, other, **EXACT)
+    rates = {state.descents["critic"].optimiser.param_groups[0]["lr"] for state in states}
+    assert len(rates) == 3
+    stack_program(states, given, interpreter)  # that they differ by now is no obstacle
 
 
 UNSTACKABLE = {

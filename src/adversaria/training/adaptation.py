@@ -14,9 +14,9 @@ The factor on the rates is a number beside any schedule, never below `least`. It
 of their rates stay what the recipe says.
 
 **How often without need.** Of a game that has come to rest, Y and Z have one law; then p is uniform and a score fails
-with probability 1 − level. Failures share Z, so `patience` of them in a row are likelier than (1 − level)^patience: with
-the published numbers 0.78 instead of 0.73. That is what the rule is for. Of a game that comes closer by much more than
-the noise, p is near 0 and the rates stay.
+with probability 1 − level. Failures share Z, so `patience` of them in a row are likelier than (1 − level)^patience:
+with the published numbers 0.78 instead of 0.73. That is what the rule is for. Of a game that comes closer by much more
+than the noise, p is near 0 and the rates stay.
 
 Nothing here knows what is scored or how samples are compared. The rule is a function from where it stands and a sample
 to where it stands next, so it is resumed exactly from what `Standing` holds.
@@ -131,7 +131,8 @@ class RateTest:
         except (MetricError, ModelError) as error:
             warnings.warn(f"the learning rates were not reconsidered: {error}", stacklevel=2)
             return standing, {"unscored": str(error), "factor": standing.factor}
-        return after, {**decision._asdict(), "level": self.rule.level, "kept": len(after.kept), "factor": after.factor}
+        facts = {"failures": after.failures, "kept": len(after.kept), "factor": after.factor}
+        return after, {**decision._asdict(), "level": self.rule.level, **facts}
 
 
 def least_factor(floor: float, rates: list[float]) -> float:

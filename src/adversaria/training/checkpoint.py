@@ -92,14 +92,15 @@ def restore(state: State, checkpoint: Path) -> str:
 
 def _standing(scalars: Any, tensors: dict[str, Tensor], checkpoint: Path) -> Standing:
     """A checkpoint from before there was a rule for the rates holds nothing of it: it had not begun."""
-    kept = {int(name.removeprefix(KEPT)): value for name, value in tensors.items() if name.startswith(KEPT)}
+    kept = {name.removeprefix(KEPT): value for name, value in tensors.items() if name.startswith(KEPT)}
     try:
-        standing = Standing(tuple(kept[place] for place in range(len(kept))), **scalars)
-        sound = standing.failures >= 0 and 0 < standing.factor <= 1
-    except (LookupError, TypeError) as error:
-        raise RunError(f"{checkpoint} holds no valid standing of the learning rates ({error}); delete it") from error
-    if not sound:
-        raise RunError(f"{checkpoint} holds no valid standing of the learning rates ({scalars}); delete it to go on")
+        standing = Standing(tuple(kept[str(place)] for place in range(len(kept))), **scalars)
+        if not (standing.failures >= 0 and 0 < standing.factor <= 1):
+            raise ValueError(f"{scalars}")
+    except (LookupError, TypeError, ValueError) as error:
+        raise RunError(
+            f"{checkpoint} holds no valid standing of the learning rates ({error}); delete it to go on"
+        ) from error
     return standing
 
 
