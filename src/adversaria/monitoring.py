@@ -166,7 +166,7 @@ def monitor(recipe: recipes.Recipe, state: State, space: SampleSpace, by: Yardst
 
     def measure() -> Line:
         try:
-            return by.line("model", seed, _samples(recipe, state, space, by.count, seed))
+            return by.line("model", seed, samples_now(recipe, state, space, by.count, seed))
         except (MetricError, ModelError) as error:
             warnings.warn(f"step {state.step} was not measured: {error}", stacklevel=2)
             return {"of": "model", "against": by.against, "seed": seed, "failed": str(error)}
@@ -182,7 +182,7 @@ def monitor(recipe: recipes.Recipe, state: State, space: SampleSpace, by: Yardst
     return Monitor(measure, floor, best, best is not None and less_is_better(best))
 
 
-def _samples(recipe: recipes.Generative, state: State, space: SampleSpace, count: int, seed: int) -> Tensor:
+def samples_now(recipe: recipes.Generative, state: State, space: SampleSpace, count: int, seed: int) -> Tensor:
     """What `Model.sample` of a checkpoint made now would give, images in bytes.
 
     Raises:

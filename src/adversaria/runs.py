@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from adversaria import __version__, assemble, monitoring, recipes
+from adversaria import __version__, assemble, monitoring, pacing, recipes
 from adversaria.data import Splits
 from adversaria.errors import RecipeError, RunError
 from adversaria.files import append_json, read_json_lines, sweep, write_json
@@ -39,6 +39,7 @@ from adversaria.progress import Progress, Silent
 from adversaria.randomness import seed_for
 from adversaria.recipes import SampleSpace
 from adversaria.training import checkpoint
+from adversaria.training.adaptation import RATES
 from adversaria.training.compiled import choose
 from adversaria.training.functional import Unsupported
 from adversaria.training.journal import EVENTS, Journal, forget_after
@@ -50,6 +51,9 @@ from adversaria.training.stopping import Stop
 
 RECIPE = "recipe.json"
 EVALUATIONS = "evaluation.jsonl"
+
+APART = (MEASURED, RATES)
+"""Events that recur, and have readers of their own."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +92,15 @@ class Run:
 
     def notes(self) -> list[dict[str, Any]]:
         """What else happened: started, resumed, finished."""
-        return [line for line in read_json_lines(self.path / EVENTS) if line.get("event", MEASURED) != MEASURED]
+        return [line for line in read_json_lines(self.path / EVENTS) if line.get("event", MEASURED) not in APART]
 
     def measured(self) -> list[Line]:
         """What was measured while training, in order; first, of real samples, the floor."""
         return measured(self.path)
+
+    def rate_tests(self) -> list[dict[str, Any]]:
+        """The scores by which the learning rates were reconsidered, in order."""
+        return [line for line in read_json_lines(self.path / EVENTS) if line.get("event") == RATES]
 
     def evaluations(self) -> list[dict[str, Any]]:
         """All evaluations, in order."""
@@ -333,7 +341,15 @@ def _play(
 def _rhythm(recipe: recipes.Recipe) -> Rhythm:
     sample_every = getattr(recipe, "sample_every", None)
     measure_every = recipe.evaluation.every if isinstance(recipe, recipes.Generative) else None
-    return Rhythm(recipe.log_every, recipe.checkpoint_every, recipe.keep_checkpoints, sample_every, measure_every)
+    rate_test = getattr(recipe, "rate_test", None)
+    return Rhythm(
+        recipe.log_every,
+        recipe.checkpoint_every,
+        recipe.keep_checkpoints,
+        sample_every,
+        measure_every,
+        None if rate_test is None else rate_test.every,
+    )
 
 
 def _progress(title: str, quiet: bool) -> Silent | Progress:
@@ -354,8 +370,8 @@ def _seats(
     plans: Sequence[recipes.Recipe], data: assemble.Data, folders: Sequence[Path], device: torch.device
 ) -> list[Seat]:
     """Seats of plans that differ in their seeds alone."""
-    yardstick = monitoring.yardstick(plans[0], data, device)
-    return [_seat(plan, data, folder, device, yardstick) for plan, folder in zip(plans, folders, strict=True)]
+    yardstick, against = monitoring.yardstick(plans[0], data, device), pacing.reference(plans[0], data, device)
+    return [_seat(plan, data, folder, device, yardstick, against) for plan, folder in zip(plans, folders, strict=True)]
 
 
 def _seat(
@@ -364,6 +380,7 @@ def _seat(
     folder: Path,
     device: torch.device,
     yardstick: monitoring.Yardstick | None,
+    against: pacing.Reference | None,
 ) -> Seat:
     space = assemble.space_of(data)
     state: State = assemble.state(recipe, space, device)
@@ -372,8 +389,16 @@ def _seat(
     journal = Journal(folder, images_per_round=feed.batch_size * state.game.batches_per_round)
     # Room for a quarter more than the real points of a batch need.
     reach = 1.25 * float(feed.batch(0).real.abs().max()) if len(space.shape) == 1 else None
-    monitor = monitoring.monitor(recipe, state, space, yardstick)
-    return Seat(state, feed, recipe.seed, journal, assemble.picture(recipe, state, space), reach, monitor)
+    return Seat(
+        state,
+        feed,
+        recipe.seed,
+        journal,
+        assemble.picture(recipe, state, space),
+        reach,
+        monitoring.monitor(recipe, state, space, yardstick),
+        rate_test=pacing.rate_test(recipe, state, space, against),
+    )
 
 
 def _device(name: str) -> torch.device:

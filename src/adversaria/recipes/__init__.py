@@ -19,7 +19,7 @@ from adversaria.recipes.objectives import (
 )
 from adversaria.recipes.priors import Cauchy, Gamma, GaussianRing, Nonparametric, Normal, Sphere, Uniform
 from adversaria.recipes.reading import PUBLISHED, named, parse, read, recorded
-from adversaria.recipes.run import Averaging, Evaluation, Generative, Recipe
+from adversaria.recipes.run import Averaging, Evaluation, Generative, RateTest, Recipe
 from adversaria.recipes.space import SampleSpace
 from adversaria.recipes.toy_games import Bilinear
 
@@ -55,6 +55,7 @@ __all__ = [
     "NonSaturating",
     "Nonparametric",
     "Normal",
+    "RateTest",
     "Recipe",
     "Relativistic",
     "Ring8",

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, PositiveInt, model_validator
 
-from adversaria.recipes.config import Config, Positive, names, none_in_words
+from adversaria.recipes.config import Config, NonNegative, Positive, names, none_in_words
 from adversaria.recipes.data import Data
 from adversaria.recipes.priors import Normal, Prior
 
@@ -38,6 +38,40 @@ class Evaluation(Config):
             raise ValueError(
                 f"evaluation.best is '{self.best}', but nothing is measured while training; set evaluation.every to "
                 f"the steps between measurements, or evaluation.best to none"
+            )
+        return self
+
+
+class RateTest(Config):
+    """Learning rates that fall when samples no longer come closer to real ones, by the relative test of KID.
+
+    Numbers as published (Bińkowski et al., 2018). The samples kept are part of every checkpoint: lag · samples ·
+    (features of a sample) · 4 bytes.
+    """
+
+    every: PositiveInt = 2_000
+    """Steps between scores, each of which compares a new sample with an older one."""
+    samples: Annotated[int, Field(ge=3)] = 2048
+    """Most samples per score, and most real ones that they are compared with."""
+    lag: PositiveInt = 10
+    """How many scores ago the older sample was made; so many scores go by before the first test."""
+    level: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """A p-value of "no closer to real than before" above this is a failure."""
+    patience: PositiveInt = 3
+    """Failures in a row that lower the rates."""
+    factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """What all rates are multiplied by then."""
+    remembered: PositiveInt = 3
+    """Samples kept when the rates were lowered; tests go on when there are `lag` of them again."""
+    floor: NonNegative = 1e-6
+    """No player's rate is brought below this, its schedule apart."""
+
+    @model_validator(mode="after")
+    def _no_more_is_remembered_than_kept(self) -> Self:
+        if self.remembered > self.lag:
+            raise ValueError(
+                f"rate_test.remembered should be at most rate_test.lag, since no more samples are kept; got "
+                f"{self.remembered} and {self.lag}"
             )
         return self
 
@@ -76,6 +110,8 @@ class Generative(Recipe):
     """Steps between sample grids."""
     evaluation: Evaluation = Evaluation()
     """What to measure."""
+    rate_test: Annotated[RateTest | None, BeforeValidator(none_in_words)] = None
+    """Lower the learning rates when samples no longer come closer to real ones; None: they follow their schedules."""
 
     @property
     def takes_classes(self) -> bool:

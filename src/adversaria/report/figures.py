@@ -60,6 +60,54 @@ def curves(
     return figure
 
 
+@styled
+def rates(lines: Mapping[str, Series], *, colours: Mapping[str, str] | None = None) -> "Figure":
+    """Learning rates over training steps, in steps; on a logarithmic axis where they span a decade.
+
+    Arguments:
+        lines: by player.
+        colours: by player; the others take theirs in turn.
+    """
+    figure, axes = panel()
+    for (name, curve), spare in zip(lines.items(), _cycle(len(lines)), strict=True):
+        drawn, colour = thin(curve), (colours or {}).get(name, spare)
+        axes.plot(drawn.step, drawn.mean, color=colour, label=name, drawstyle="steps-pre")
+    axes.set_xlabel("training step")
+    axes.set_ylabel("learning rate")
+    few_ticks(axes)
+    values = np.concatenate([curve.value for curve in lines.values()])
+    if values.min() > 0 and values.max() > 10 * values.min():
+        logarithmic(axes)
+    legend(figure, axes)
+    return figure
+
+
+@styled
+def p_values(found: Series, *, level: float, lowered: ArrayLike) -> "Figure":
+    """P-values of "no closer to real than before" over training steps: failures lie above the line.
+
+    Arguments:
+        found: the tests.
+        level: of the line.
+        lowered: (k,) steps at which the learning rates were lowered.
+    """
+    figure, axes = panel()
+    failed = found.value > level
+    for name, chosen, colour, marker in (("closer", ~failed, FIRST, "o"), ("no closer", failed, FAKE, "x")):
+        if chosen.any():
+            at = found.step[chosen], found.value[chosen]
+            axes.plot(*at, linestyle="none", color=colour, marker=marker, markersize=4, label=name)
+    axes.axhline(level, color=INK, linestyle="--", linewidth=1, label=f"{level:g}")
+    for place, step in enumerate(np.asarray(lowered)):
+        axes.axvline(step, color=SECOND, linewidth=1, label="rates lowered" if place == 0 else "")
+    axes.set_ylim(-0.04, 1.04)
+    axes.set_xlabel("training step")
+    axes.set_ylabel("p of “no closer than before”")
+    few_ticks(axes)
+    legend(figure, axes, columns=2)
+    return figure
+
+
 def _cycle(count: int) -> list[str]:
     return [LINES[i % len(LINES)] for i in range(count)]
 

@@ -79,6 +79,7 @@ def gather(run: Run, *, seed: int) -> Material:
         events=run.events(),
         evaluations=run.evaluations(),
         measured=run.measured(),
+        rate_tests=run.rate_tests(),
         snapshots=_snapshots(run),
         shown=shown,
         walking=walks if isinstance(walks, Walking) else None,

@@ -170,6 +170,8 @@ class Material:
     """Of the samples on the page."""
     events: Sequence[Event] = ()
     evaluations: Sequence[Mapping[str, Any]] = ()
+    rate_tests: Sequence[Event] = ()
+    """The scores by which the learning rates were reconsidered."""
     measured: Sequence[Mapping[str, Any]] = ()
     """What was measured while training, one line each as in the log; those of real samples are the floor."""
     snapshots: Sequence[Snapshot] = ()

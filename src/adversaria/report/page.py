@@ -8,6 +8,7 @@ classes, configuration, messages) is escaped by the template.
 """
 
 import json
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -18,7 +19,7 @@ from adversaria.report.comparison import of_corrected
 from adversaria.report.exhibits import Chart
 from adversaria.report.material import Images, Material, Points
 from adversaria.report.scores import latest, scores
-from adversaria.report.series import Series, quantities, rates, throughput
+from adversaria.report.series import Event, Series, p_values, quantities, rates, throughput
 from adversaria.report.style import FIRST, SECOND
 from adversaria.report.walks import of_walking
 
@@ -137,11 +138,27 @@ def _pace(material: Material) -> list[Chart]:
     charts = []
     changing = rates(material.events)
     if changing:
-        figure = figures.curves(changing, ylabel="learning rate", colours={"critic": FIRST, "generator": SECOND})
+        figure = figures.rates(changing, colours={"critic": FIRST, "generator": SECOND})
         charts.append(Chart.of(figure, "rates", "Learning rates", "Learning rates over training"))
+    charts += _rate_tests(material.rate_tests)
     pace = throughput(material.events)
     if material.shape and pace.value.size:  # a game without data has none
         noun = "images" if len(material.shape) == 3 else "samples"
         figure = figures.curves({"": pace}, ylabel=f"real {noun} per second", from_zero=True)
         charts.append(Chart.of(figure, "pace", "Throughput", f"Real {noun} per second over training"))
     return charts
+
+
+def _rate_tests(tests: Sequence[Event]) -> list[Chart]:
+    """Whether samples still came closer to real ones, and what that did to the learning rates."""
+    found, lowered = p_values(tests), [line["step"] for line in tests if line.get("reduced")]
+    if not found.value.size:
+        return []
+    level = next(line["level"] for line in tests if "level" in line)
+    said = f"{words.count(len(lowered), 'reduction')} in {words.count(len(found.value), 'test')}."
+    if unscored := sum("unscored" in line for line in tests):
+        said += f" {words.count(unscored, 'score')} could not be made."
+    figure = figures.p_values(found, level=level, lowered=lowered)
+    described = "P-values of the test whether samples still come closer to real ones, over training"
+    caption = f"Above the line the new samples are no closer to real ones than older ones. {said}"
+    return [Chart.of(figure, "rate tests", "Do samples still come closer?", described, caption)]
