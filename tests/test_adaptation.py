@@ -8,9 +8,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from adversaria import assemble
-from adversaria.errors import MetricError, ModelError, RunError
+from adversaria import assemble, pacing, recipes, train
+from adversaria.errors import MetricError, ModelError, RecipeError, RunError
 from adversaria.metrics import relative_test
+from adversaria.runs import train_together
 from adversaria.training import checkpoint
 from adversaria.training.adaptation import RateTest, Rule, Standing, least_factor
 
@@ -253,3 +254,163 @@ def test_a_sample_that_is_missing_is_refused(tiny, tmp_path):
     save_file(tensors, saved / "state.safetensors")
     with torch.random.fork_rng(), pytest.raises(RunError, match="no valid standing of the learning rates"):
         checkpoint.restore(state, saved)
+
+
+# --- in a run --------------------------------------------------------------------------------------------------
+
+OFTEN = {"every": 1, "samples": 40, "lag": 2, "patience": 2, "remembered": 1}
+NEVER = OFTEN | {"level": 1 - 1e-12}
+"""A level that no p-value exceeds unless the new sample is further away by seven deviations."""
+
+
+def weights(run):
+    return [load_file(path / "model.safetensors") for path in run.checkpoints()]
+
+
+def assert_same_weights(one, other):
+    for mine, theirs in zip(weights(one), weights(other), strict=True):
+        assert all(torch.equal(value, theirs[name]) for name, value in mine.items())
+
+
+@pytest.mark.usefixtures("untouched_randomness")
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [("ring", {}), ("ring", {"data": "mixture1d"}), ("ring", {"averaging": None}), ("digits", {"conditional": True})],
+)
+def test_a_run_whose_rates_stay_is_the_run_without_the_test(tiny, tmp_path, kind, changes):
+    plain = train(tiny(kind, steps=6, **changes), tmp_path / "plain", quiet=True)
+    tested = train(tiny(kind, steps=6, rate_test=NEVER, **changes), tmp_path / "tested", quiet=True)
+    assert_same_weights(plain, tested)
+    assert [(line["phases"], line["rates"]) for line in plain.events()] == [
+        (line["phases"], line["rates"]) for line in tested.events()
+    ]
+    assert [note["event"] for note in plain.notes()] == [note["event"] for note in tested.notes()]
+    assert plain.measured() == tested.measured() == []
+    assert plain.rate_tests() == []
+    lines = tested.rate_tests()
+    assert [line["step"] for line in lines] == list(range(1, 7))
+    assert [line["p_value"] is None for line in lines] == [True, True, False, False, False, False]
+    assert len({line["p_value"] for line in lines[2:]}) == 4
+    assert {line["factor"] for line in lines} == {1.0}
+
+
+@pytest.mark.parametrize("kind", ["ring", "digits"])
+def test_rates_fall_from_the_next_step_on(tiny, tmp_path, kind):
+    """Each score fails, since no p-value is as small as the level; so the rates fall at steps 4 and 7."""
+    optimisers = {"critic_optimiser": {"rate": 4e-4}}
+    recipe = tiny(kind, steps=8, rate_test=OFTEN | {"level": 1e-300}, keep_checkpoints=9, **optimisers)
+    run = train(recipe, tmp_path / "run", quiet=True)
+    lines = run.rate_tests()
+    assert [line["step"] for line in lines if line["reduced"]] == [4, 7]
+    assert [line["kept"] for line in lines] == [1, 2, 2, 1, 2, 2, 1, 2]
+    factors = [1, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25]
+    assert [line["factor"] for line in lines] == factors
+    assert [line["rates"]["critic"] for line in lines] == pytest.approx([4e-4 * factor for factor in factors])
+    assert [line["rates"]["generator"] for line in run.events()] == pytest.approx(
+        [2e-4 * factor for factor in [1, *factors[:-1]]]
+    )
+    saved = json.loads((run.checkpoints()[-1] / "state.json").read_text())
+    assert saved["rates"] == {"failures": 0, "factor": 0.25}
+
+
+def test_a_schedule_goes_on_beneath_the_factor(tiny, tmp_path):
+    linear = {"generator_optimiser": {"schedule": {"kind": "linear"}}}
+    rates = {}
+    for name, rate_test in (("plain", None), ("tested", OFTEN | {"level": 1e-300, "floor": 1.8e-4})):
+        run = train(tiny("ring", steps=8, rate_test=rate_test, **linear), tmp_path / name, quiet=True)
+        rates[name] = [line["rates"]["generator"] for line in run.events()]
+    factors = [1.0] * 4 + [0.9] * 4  # the floor leaves nine tenths of 2e-4
+    assert rates["tested"] == pytest.approx(
+        [rate * factor for rate, factor in zip(rates["plain"], factors, strict=True)]
+    )
+
+
+@pytest.fixture
+def interpreted(monkeypatch):
+    """Recorded rounds are played operation by operation, which spares the compiler's half a minute."""
+    from adversaria.training import compiled, stacked
+
+    monkeypatch.setattr(compiled.program, "__defaults__", (compiled.interpreter,))
+    monkeypatch.setattr(stacked.stack_program, "__defaults__", (compiled.interpreter,))
+
+
+@pytest.mark.usefixtures("interpreted")
+def test_runs_played_together_have_each_their_own_rates(tiny, tmp_path):
+    """At this level one seed's rates fall and the other's do not, as when they are played alone."""
+    plans = [tiny("ring", seed=seed, steps=12, rate_test=OFTEN | {"level": 0.4}) for seed in range(4)]
+    runs = train_together(plans, [tmp_path / f"{plan.seed}" for plan in plans], device="cpu", quiet=True)
+    factors = []
+    for plan, run in zip(plans, runs, strict=True):
+        assert [note["form"] for note in run.notes() if note["event"] == "form"] == ["stacked"]
+        alone = train(plan, tmp_path / f"alone-{plan.seed}", device="cpu", quiet=True)
+        factors.append([line["factor"] for line in run.rate_tests()])
+        assert factors[-1] == [line["factor"] for line in alone.rate_tests()]
+        found = [[line["p_value"] for line in one.rate_tests()][2:] for one in (run, alone)]
+        assert all(
+            (mine is None) == (theirs is None) and (mine is None or mine == pytest.approx(theirs, abs=1e-3))
+            for mine, theirs in zip(*found, strict=True)
+        )
+        assert [line["rates"] for line in run.events()] == [line["rates"] for line in alone.events()]
+    assert len(set(map(tuple, factors))) > 1
+
+
+def test_a_game_that_has_diverged_is_noted_and_goes_on(tiny):
+    recipe = tiny("digits", rate_test=OFTEN)
+    source, device = assemble.data_of(recipe), torch.device("cpu")
+    space = assemble.space_of(source)
+    state = assemble.state(recipe, space, device)
+    with torch.no_grad():
+        next(state.averages["generator"].module.parameters()).fill_(torch.nan)
+    test = pacing.rate_test(recipe, state, space, pacing.reference(recipe, source, device))
+    with pytest.warns(UserWarning, match="the learning rates were not reconsidered: the generator has diverged"):
+        standing, line = test(state.standing)
+    assert standing is state.standing
+    assert line["unscored"].startswith("the generator has diverged")
+
+
+def test_images_are_compared_with_training_images_alone(tiny, monkeypatch):
+    recipe = tiny("digits", rate_test=OFTEN | {"samples": 100_000})
+    source = assemble.data_of(recipe)
+    against = pacing.reference(recipe, source, torch.device("cpu"))
+    assert against.count == len(source.train)
+    assert torch.equal(against._real, against.features(source.train.images))
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "says"),
+    [
+        ("digits", {"evaluation": {"features": "lenet-digit"}}, "did you mean 'lenet-digits'"),
+        ("digits", {"evaluation": {"features": "lenet-mnist"}}, "lenet-mnist takes images of 1×28×28"),
+    ],
+)
+def test_what_cannot_be_compared_is_said_before_training(tiny, tmp_path, kind, changes, says):
+    with pytest.raises(MetricError, match=says):
+        train(tiny(kind, rate_test=OFTEN, **changes), tmp_path / "run", quiet=True)
+    assert not (tmp_path / "run").exists()
+
+
+def test_no_more_is_remembered_than_kept(tiny):
+    with pytest.raises(RecipeError, match="rate_test.remembered should be at most rate_test.lag"):
+        tiny("ring", rate_test={"lag": 2})
+
+
+def test_one_flag_is_enough():
+    recipe = recipes.read("mnist-dcgan", {"rate-test.every": "500"})
+    assert recipe.rate_test == recipes.RateTest(every=500)
+    assert recipe.rate_test.samples == 2048
+    assert recipes.read("mnist-dcgan", {"rate-test": "none"}).rate_test is None
+
+
+# --- in the report ---------------------------------------------------------------------------------------------
+
+
+def test_the_page_shows_what_was_decided(tiny, tmp_path):
+    from adversaria.report import write_report
+
+    run = train(tiny("ring", steps=8, rate_test=OFTEN | {"level": 1e-300}), tmp_path / "run", quiet=True)
+    text = write_report(run).read_text()
+    assert "Do samples still come closer?" in text
+    assert "2 reductions in 4 tests." in text
+    assert "Learning rates over training" in text
+    plain = train(tiny("ring", steps=8), tmp_path / "plain", quiet=True)
+    assert "Do samples still come closer?" not in write_report(plain).read_text()

@@ -216,9 +216,15 @@ def measured(run):
     return [line for line in lines if line.get("event") == "measured"]
 
 
+def reconsidered(run):
+    lines = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
+    return [line for line in lines if line.get("event") == "rates"]
+
+
 def assert_same_run(one, other):
     assert events(one) == events(other)
     assert measured(one) == measured(other)
+    assert reconsidered(one) == reconsidered(other)
     numbers = [line["step"] for line in events(other)]
     assert numbers == sorted(set(numbers))
     for part in ("checkpoints", "samples", "best"):
@@ -255,6 +261,7 @@ def killable(tiny):
             generator_optimiser=ADAM,
             critic_optimiser=ADAM | {"rate": 2e-3},
             evaluation={"every": 3, "samples": 100, "best": "divergence"},
+            rate_test={"every": 1, "samples": 30, "lag": 3, "patience": 2, "remembered": 2},
             **written,
         ),
         "digits": tiny(
@@ -407,6 +414,10 @@ REMEMBERED = {
     ),
     "live weights": ("ring", {"averaging": None}),
     "roll": ("ring", {"data": "swiss-roll"}),
+    "rates reconsidered": (
+        "digits",
+        {"rate_test": {"every": 1, "samples": 30, "lag": 2, "patience": 2, "remembered": 1, "level": 0.01}, "steps": 8},
+    ),
     "measured": ("digits", {"evaluation": {"every": 1, "samples": 50, "best": "kid"}}),
     "classifier": ("classifier", {"shift": 1, "steps": 6}),
 } | {
@@ -448,7 +459,15 @@ def interpreted(monkeypatch):
 
 @pytest.mark.usefixtures("interpreted", "untouched_randomness")
 @pytest.mark.parametrize(
-    "name", ["plain", "adamw, clipped, linear", "all penalties", "batch", "clipped weights, three steps"]
+    "name",
+    [
+        "plain",
+        "adamw, clipped, linear",
+        "all penalties",
+        "batch",
+        "clipped weights, three steps",
+        "rates reconsidered",
+    ],
 )
 def test_from_every_checkpoint_in_the_recorded_form(tiny, tmp_path, name):
     kind, changes = REMEMBERED[name]
@@ -478,7 +497,7 @@ def test_a_run_goes_on_in_the_form_that_it_had(tiny, tmp_path):
 
 def notes(run):
     lines = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
-    return [line for line in lines if line.get("event", "measured") != "measured"]
+    return [line for line in lines if line.get("event", "measured") not in ("measured", "rates")]
 
 
 def test_layers_that_draw_from_the_global_state(tiny, tmp_path, monkeypatch):

@@ -110,7 +110,7 @@ class Generative(Recipe):
     """Steps between sample grids."""
     evaluation: Evaluation = Evaluation()
     """What to measure."""
-    rate_test: Annotated[RateTest | None, BeforeValidator(none_in_words)] = None
+    rate_test: RateTest | None = None
     """Lower the learning rates when samples no longer come closer to real ones; None: they follow their schedules."""
 
     @property
