@@ -23,6 +23,7 @@ from adversaria.reproduce.priors import PRIORS_MNIST
 from adversaria.reproduce.priors_cifar10 import PRIORS_CIFAR10
 from adversaria.reproduce.priors_dimension import PRIORS_DIMENSION
 from adversaria.reproduce.priors_way import PRIORS_WAY
+from adversaria.reproduce.rates import RATES_MNIST
 from adversaria.reproduce.results import Results
 from adversaria.reproduce.study import Column, Floor, Published, Row, Study, Tier, TierName
 
@@ -39,6 +40,7 @@ STUDIES: tuple[Study, ...] = (
     PRIORS_CIFAR10,
     PRIORS_DIMENSION,
     PRIORS_WAY,
+    RATES_MNIST,
 )
 """All studies."""
 
