@@ -43,12 +43,13 @@ def _tier(
     width: int, steps: int, seeds: tuple[int, ...], wanted: RateTest, *, minutes: float, machine: str = "2 CPU cores"
 ) -> Tier:
     constant, linear = (Adam(rate=RATE, schedule=schedule) for schedule in (Constant(), Linear(start=0.5)))
+    plain = _recipe(width, steps, constant, None)
     lines = (
-        Row("constant", _recipe(width, steps, constant, None), seeds),
+        Row("constant", plain, seeds),
         Row("constant, watching KID", _recipe(width, steps, constant, wanted), seeds),
         Row("falling linearly", _recipe(width, steps, linear, None), seeds),
     )
-    floor = Floor("real training images", real_distances(lines[0].recipe))
+    floor = Floor("real training images", real_distances(plain))
     return Tier((*lines, floor), minutes, machine)
 
 
