@@ -15,10 +15,12 @@ from adversaria.report import (
     curves,
     density,
     histograms,
+    learning_rates,
     line_density,
     line_scores,
     mesh,
     mode_histogram,
+    p_values,
     radius,
     scatter,
     score_curve,
@@ -28,7 +30,7 @@ from adversaria.report import (
     trajectory,
     window,
 )
-from adversaria.report.series import quantities, rates, thin
+from adversaria.report.series import quantities, rates, reconsidered, thin
 from adversaria.report.style import FAKE, REAL, TRAIN, to_svg
 
 RANDOM = np.random.default_rng(0)
@@ -53,6 +55,9 @@ FIGURES = {
     "evaluations": lambda: scores_over_steps([(10, 3.0, 0.5), (20, 2.0, None)], ylabel="FID", floor=1.0),
     "measured": lambda: score_curve([(10, 3.0, 0.5), (20, 2.0, 0.1)], ylabel="FID", floor=1.0, best=20),
     "measured once": lambda: score_curve([(10, 3.0, None)], ylabel="FID", floor=None),
+    "rates": lambda: learning_rates({"critic": Series(STEPS, 0.5 ** (STEPS // 20)), "generator": Series(STEPS, STEPS)}),
+    "p-values": lambda: p_values(Series(STEPS, STEPS / 100), level=0.1, lowered=[13, 30]),
+    "no failures": lambda: p_values(Series(STEPS[:1], STEPS[:1] / 100), level=0.1, lowered=[]),
     "density": lambda: density(FIELD - FIELD.min(), VIEW),
     "scatter": lambda: scatter(POINTS, VIEW, colour=REAL),
     "field": lambda: critic_field(FIELD, VIEW, halfway=0.0, marks=POINTS[:5]),
@@ -208,6 +213,28 @@ def test_quantities_are_sorted_by_name_and_phase():
     assert list(found) == ["loss", "r1"]
     assert found["loss"]["critic"].value.tolist() == [1.0, 3.0]
     assert found["loss"]["generator"].value.tolist() == [2.0]
+
+
+def test_scores_without_a_test_have_no_p_value():
+    lines = [{"step": 1, "p_value": None}, {"step": 2, "p_value": 0.5}, {"step": 3, "unscored": "why"}]
+    assert np.stack(reconsidered(lines)).tolist() == [[2.0], [0.5]]
+    assert reconsidered([]).value.shape == (0,)
+
+
+def test_failures_lie_above_the_line_and_reductions_are_marked():
+    figure = p_values(Series(np.array([1.0, 2, 3]), np.array([0.05, 0.1, 0.2])), level=0.1, lowered=[3])
+    drawn = {line.get_label(): line for line in figure.axes[0].get_lines()}
+    assert drawn["closer"].get_xdata().tolist() == [1, 2]
+    assert drawn["no closer"].get_xdata().tolist() == [3]
+    assert list(drawn["level 0.1"].get_ydata()) == [0.1, 0.1]
+    assert list(drawn["rates lowered"].get_xdata()) == [3, 3]
+
+
+def test_rates_are_steps():
+    figure = learning_rates({"critic": Series(STEPS, np.where(STEPS < 50, 1e-3, 1e-5))})
+    (line,) = figure.axes[0].get_lines()
+    assert line.get_drawstyle() == "steps-pre"
+    assert figure.axes[0].get_yscale() == "log"
 
 
 def test_only_rates_that_change_are_shown_and_equal_ones_share_a_curve():

@@ -61,7 +61,7 @@ def curves(
 
 
 @styled
-def rates(lines: Mapping[str, Series], *, colours: Mapping[str, str] | None = None) -> "Figure":
+def learning_rates(lines: Mapping[str, Series], *, colours: Mapping[str, str] | None = None) -> "Figure":
     """Learning rates over training steps, in steps; on a logarithmic axis where they span a decade.
 
     Arguments:
@@ -97,12 +97,12 @@ def p_values(found: Series, *, level: float, lowered: ArrayLike) -> "Figure":
         if chosen.any():
             at = found.step[chosen], found.value[chosen]
             axes.plot(*at, linestyle="none", color=colour, marker=marker, markersize=4, label=name)
-    axes.axhline(level, color=INK, linestyle="--", linewidth=1, label=f"{level:g}")
+    axes.axhline(level, color=INK, linestyle="--", linewidth=1, label=f"level {level:g}")
     for place, step in enumerate(np.asarray(lowered)):
         axes.axvline(step, color=SECOND, linewidth=1, label="rates lowered" if place == 0 else "")
     axes.set_ylim(-0.04, 1.04)
     axes.set_xlabel("training step")
-    axes.set_ylabel("p of “no closer than before”")
+    axes.set_ylabel("p-value")
     few_ticks(axes)
     legend(figure, axes, columns=2)
     return figure

@@ -19,7 +19,7 @@ from adversaria.report.comparison import of_corrected
 from adversaria.report.exhibits import Chart
 from adversaria.report.material import Images, Material, Points
 from adversaria.report.scores import latest, scores
-from adversaria.report.series import Event, Series, p_values, quantities, rates, throughput
+from adversaria.report.series import Event, Series, quantities, rates, reconsidered, throughput
 from adversaria.report.style import FIRST, SECOND
 from adversaria.report.walks import of_walking
 
@@ -138,7 +138,7 @@ def _pace(material: Material) -> list[Chart]:
     charts = []
     changing = rates(material.events)
     if changing:
-        figure = figures.rates(changing, colours={"critic": FIRST, "generator": SECOND})
+        figure = figures.learning_rates(changing, colours={"critic": FIRST, "generator": SECOND})
         charts.append(Chart.of(figure, "rates", "Learning rates", "Learning rates over training"))
     charts += _rate_tests(material.rate_tests)
     pace = throughput(material.events)
@@ -151,7 +151,7 @@ def _pace(material: Material) -> list[Chart]:
 
 def _rate_tests(tests: Sequence[Event]) -> list[Chart]:
     """Whether samples still came closer to real ones, and what that did to the learning rates."""
-    found, lowered = p_values(tests), [line["step"] for line in tests if line.get("reduced")]
+    found, lowered = reconsidered(tests), [line["step"] for line in tests if line.get("reduced")]
     if not found.value.size:
         return []
     level = next(line["level"] for line in tests if "level" in line)

@@ -75,7 +75,7 @@ def rates(events: Sequence[Event]) -> dict[str, Series]:
     return {", ".join(names): curve for names, curve in together.values()}
 
 
-def p_values(tests: Sequence[Event]) -> Series:
+def reconsidered(tests: Sequence[Event]) -> Series:
     """The p-values of the lines by which learning rates were reconsidered; those without a test are left out."""
     found = [(line["step"], line["p_value"]) for line in tests if line.get("p_value") is not None]
     array = np.array(found, dtype=np.float64).reshape(-1, 2)
