@@ -261,7 +261,7 @@ def killable(tiny):
             generator_optimiser=ADAM,
             critic_optimiser=ADAM | {"rate": 2e-3},
             evaluation={"every": 3, "samples": 100, "best": "divergence"},
-            rate_test={"every": 1, "samples": 30, "lag": 3, "patience": 2, "remembered": 2},
+            rate_test={"every": 1, "samples": 30, "lag": 3, "patience": 2, "remembered": 2, "factor": 0.99},
             **written,
         ),
         "digits": tiny(
