@@ -79,7 +79,7 @@ class Rule:
         patience: failures in a row that lower the rates, ≥ 1.
         factor: on the rates then, in (0, 1).
         remembered: samples kept after that, in [1, lag].
-        least: the factor on the rates is never below it, in (0, 1].
+        least: the factor on the rates is never below it, in [0, 1].
     """
 
     lag: int
@@ -138,8 +138,8 @@ class RateTest:
 def least_factor(floor: float, rates: list[float]) -> float:
     """The factor at which the least of the rates meets its floor; 1 where it starts below.
 
-    >>> least_factor(1e-6, [1e-4, 4e-4])
-    0.01
+    >>> least_factor(0.25, [0.5, 2.0])
+    0.5
     >>> least_factor(1e-3, [1e-4])
     1.0
     """
