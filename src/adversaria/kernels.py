@@ -67,8 +67,7 @@ class Kernel(ABC):
         if not (x.is_floating_point() and y.is_floating_point()):
             raise DataError(f"a kernel takes floating-point numbers, got {x.dtype} and {y.dtype}")
         result = torch.promote_types(torch.promote_types(x.dtype, y.dtype), torch.float32)
-        work = torch.float32 if x.device.type == "mps" else torch.float64  # mps has no other
-        return self.gram(x.to(work), y.to(work)).to(result)
+        return self.gram(widened(x), widened(y)).to(result)
 
     @abstractmethod
     def gram(self, x: Tensor, y: Tensor) -> Tensor:
@@ -233,8 +232,7 @@ class Energy(Kernel):
 
     def gram(self, x: Tensor, y: Tensor) -> Tensor:
         """(n, m)."""
-        norms = _root(x.square().sum(-1))[:, None] + _root(y.square().sum(-1))
-        return norms - _root(squared_distances(x, y))
+        return lengths(x)[:, None] + lengths(y) - distances(x, y)
 
     def __str__(self) -> str:
         return "|x| + |y| − |x − y|"
@@ -273,6 +271,21 @@ def squared_distances(x: Tensor, y: Tensor) -> Tensor:
     rounding = COINCIDENT * torch.finfo(square.dtype).eps * both
     clamped = torch.where(square > rounding, square, 0)
     return square + (clamped - square).detach()
+
+
+def distances(x: Tensor, y: Tensor) -> Tensor:
+    """|x_i − y_j| (n, m), with gradient 0 at coincident points."""
+    return _root(squared_distances(x, y))
+
+
+def lengths(x: Tensor) -> Tensor:
+    """|x_i| (n,), with gradient 0 at 0."""
+    return _root(x.square().sum(-1))
+
+
+def widened(x: Tensor) -> Tensor:
+    """x in the precision in which kernels are computed: float64, or float32 on a device that has no other."""
+    return x.to(torch.float32 if x.device.type == "mps" else torch.float64)
 
 
 def _root(square: Tensor) -> Tensor:

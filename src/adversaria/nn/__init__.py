@@ -3,6 +3,7 @@
     generator(z), generator(z, y)  →  samples (B, *shape), in (−1, 1) for images
     critic(x), critic(x, y)        →  raw scores (B, k), never probabilities
     critic.features(x)             →  the last hidden layer (B, F)
+    critic.activations(x)          →  all hidden layers; critic.scores(activations, y) goes on from them
     encoder(x), encoder(x, noise)  →  style (B, s) and, where there are classes, logits (B, K)
     decoder(code)                  →  samples: a decoder is a generator whose latents are codes
 

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from adversaria.errors import RecipeError
 from adversaria.nn.classes import ClassLatent, Input, Scores
-from adversaria.nn.layers import DCGAN_STD, SLOPE, batch_norm, double, halve, linear, spectral
+from adversaria.nn.layers import DCGAN_STD, SLOPE, activations, batch_norm, double, halve, linear, spectral
 from adversaria.nn.shapes import check_batch, check_choice, check_sizes
 
 COARSEST = {8: 2, 16: 4, 28: 7, 32: 4, 64: 4, 128: 4}
@@ -170,8 +170,24 @@ class DCGANCritic(nn.Module):
         Raises:
             DataError: x is of the wrong shape.
         """
+        return self.activations(x)[-1].flatten(1)
+
+    def activations(self, x: Tensor) -> tuple[Tensor, ...]:
+        """All hidden layers of x (B, C, S, S), finest first: (B, channels, side, side) each.
+
+        Raises:
+            DataError: x is of the wrong shape.
+        """
         check_batch(x, self.shape)
-        return self.hidden(x).flatten(1)
+        return activations(self.hidden, x)
+
+    def scores(self, activations: tuple[Tensor, ...], y: Tensor | None = None) -> Tensor:
+        """The scores (B, k) of samples with these hidden layers, y (B,) int64 in [0, classes).
+
+        Raises:
+            DataError, TypeError: y does not fit.
+        """
+        return self.output(activations[-1].flatten(1), y)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """x (B, C, S, S), y (B,) int64 in [0, classes): scores (B, k).
@@ -180,4 +196,4 @@ class DCGANCritic(nn.Module):
             DataError: x or y is of the wrong shape.
             TypeError: y is given without classes, or missing with them.
         """
-        return self.output(self.features(x), y)
+        return self.scores(self.activations(x), y)

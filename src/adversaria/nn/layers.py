@@ -93,6 +93,16 @@ def spectral(layer: Layer, generator: torch.Generator) -> Layer:
     return layer
 
 
+def activations(layers: nn.Sequential, x: Tensor) -> tuple[Tensor, ...]:
+    """What a stack's leaky rectifiers give, first to last, for the input x of the stack; the last is its output."""
+    found = []
+    for layer in layers:
+        x = layer(x)
+        if isinstance(layer, nn.LeakyReLU):
+            found.append(x)
+    return tuple(found)
+
+
 def _fill(
     layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d, std: float, bias: float, generator: torch.Generator
 ) -> None:

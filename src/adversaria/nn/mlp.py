@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from adversaria.nn.classes import ClassLatent, Input, Scores
-from adversaria.nn.layers import SLOPE, kaiming, linear, spectral
+from adversaria.nn.layers import SLOPE, activations, kaiming, linear, spectral
 from adversaria.nn.shapes import check_batch, check_choice, check_sample_shape, check_sizes
 
 
@@ -111,8 +111,24 @@ class MLPCritic(nn.Module):
         Raises:
             DataError: x is of the wrong shape.
         """
+        return self.activations(x)[-1]
+
+    def activations(self, x: Tensor) -> tuple[Tensor, ...]:
+        """All hidden layers of x (B, *shape), first to last: (B, width) each.
+
+        Raises:
+            DataError: x is of the wrong shape.
+        """
         check_batch(x, self.shape)
-        return self.hidden(x.flatten(1))
+        return activations(self.hidden, x.flatten(1))
+
+    def scores(self, activations: tuple[Tensor, ...], y: Tensor | None = None) -> Tensor:
+        """The scores (B, k) of samples with these hidden layers, y (B,) int64 in [0, classes).
+
+        Raises:
+            DataError, TypeError: y does not fit.
+        """
+        return self.output(activations[-1], y)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """x (B, *shape), y (B,) int64 in [0, classes): scores (B, k).
@@ -121,7 +137,7 @@ class MLPCritic(nn.Module):
             DataError: x or y is of the wrong shape.
             TypeError: y is given without classes, or missing with them.
         """
-        return self.output(self.features(x), y)
+        return self.scores(self.activations(x), y)
 
 
 def hidden_layers(

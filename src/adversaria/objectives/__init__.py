@@ -1,4 +1,4 @@
-r"""What critic and generator play for: pure functions of the critic's raw scores, and penalties on its slope.
+r"""What critic and generator play for: pure functions of the critic's raw scores, and penalties on the critic.
 
 With p = p_data, q = p_model, and r = log p/q:
 
@@ -10,25 +10,38 @@ With p = p_data, q = p_model, and r = log p/q:
 | `Hinge`         | sign r                | 2 − 2·TV(p, q)                 | 2           | none              |
 | `Relativistic`  | r + any constant      | log 2 − JSD(p⊗q, q⊗p)          | log 2       | f, up to it       |
 | `Wasserstein`   | none without a bound  | −W₁(p, q) for slope at most 1  | 0           | none              |
+| `MMD`           | none without a bound  | −sup MMD², or ∞                | 0           | none              |
+| `Cramer`        | none without a bound  | −∞                             | 0           | none              |
+
+The last two take the k scores of a sample for one point, its features; which objectives are integral probability
+metrics, and whose gradients are unbiased, is said in `discrepancy`.
 
 Nothing here calls `backward`, moves a tensor to a device, or keeps state.
 """
 
+from adversaria.objectives.bandwidth import MedianRBF
+from adversaria.objectives.cramer import Cramer
+from adversaria.objectives.discrepancy import MMD, KernelRule
 from adversaria.objectives.hinge import Hinge
 from adversaria.objectives.least_squares import LeastSquares
 from adversaria.objectives.logistic import Minimax, NonSaturating
 from adversaria.objectives.objective import Objective
-from adversaria.objectives.penalties import R1, R2, Dragan, GradientPenalty, Penalty, clip
+from adversaria.objectives.penalties import R1, R2, ActivationPenalty, Dragan, GradientPenalty, Penalty, clip
 from adversaria.objectives.relativistic import Relativistic
 from adversaria.objectives.wasserstein import Wasserstein
 
 __all__ = [
+    "MMD",
     "R1",
     "R2",
+    "ActivationPenalty",
+    "Cramer",
     "Dragan",
     "GradientPenalty",
     "Hinge",
+    "KernelRule",
     "LeastSquares",
+    "MedianRBF",
     "Minimax",
     "NonSaturating",
     "Objective",

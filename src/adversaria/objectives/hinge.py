@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import relu
 
-from adversaria.objectives.objective import check_scores
+from adversaria.objectives.objective import Scored, check_scores
 
 
 @dataclass(frozen=True)
-class Hinge:
+class Hinge(Scored):
     r"""The hinge game:
 
         L_D = E_real[max(0, 1 − f)] + E_fake[max(0, 1 + f)],   L_G = −E_fake[f].

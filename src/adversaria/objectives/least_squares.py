@@ -6,11 +6,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from adversaria.objectives.objective import check_scores
+from adversaria.objectives.objective import Scored, check_scores
 
 
 @dataclass(frozen=True)
-class LeastSquares:
+class LeastSquares(Scored):
     r"""Least squares with labels 1 for real and 0 for fake (in Mao's letters a = 0, b = 1, c = 1):
 
         L_D = ½E_real[(f − 1)²] + ½E_fake[f²],   L_G = ½E_fake[(f − 1)²].

@@ -28,11 +28,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from adversaria.objectives.objective import check_scores
+from adversaria.objectives.objective import Scored, check_scores
 
 
 @dataclass(frozen=True)
-class Logistic:
+class Logistic(Scored):
     """The critic's part, which both games share.
 
     Arguments:

@@ -1,4 +1,4 @@
-"""What every objective offers, and the one check of scores that they share."""
+"""What every objective offers, the one check of scores that they share, and what objectives of single scores share."""
 
 from typing import ClassVar, Protocol
 
@@ -8,8 +8,9 @@ from torch import Tensor
 class Objective(Protocol):
     """What a critic and a generator play for, as pure functions of the critic's raw scores.
 
-    Scores are (B, k), floating: k scores for each of B samples, averaged over both. Real and fake batches may differ
-    in size unless the objective says otherwise.
+    Scores are (B, k), floating: k scores for each of B samples. Most objectives average over both; a discrepancy
+    takes them for one point in k dimensions. Real and fake batches may differ in size unless the objective says
+    otherwise.
     """
 
     generator_needs_real: ClassVar[bool]
@@ -23,6 +24,17 @@ class Objective(Protocol):
         """What the generator descends, ()."""
         ...
 
+    def witness(self, at: Tensor, real: Tensor, fake: Tensor) -> Tensor:
+        """The function of a sample that tells reals from fakes, at samples with the scores `at` (T, k): (T, ·).
+
+        It is what a penalty on the slope looks at. Differentiable in all arguments.
+
+        Arguments:
+            at: (T, k).
+            real, fake: (m, k), (n, k), scores of the batches that the function is of, if it is of any.
+        """
+        ...
+
     def optimal_critic(self, log_ratio: Tensor) -> Tensor:
         """The scores D* that minimise `critic_loss`, as a function of log p_data/p_model, of the same shape.
 
@@ -30,6 +42,14 @@ class Objective(Protocol):
             ValueError: the objective has none that depends on the ratio alone.
         """
         ...
+
+
+class Scored:
+    """Objectives that average a function of single scores: the scores themselves are what tells reals from fakes."""
+
+    def witness(self, at: Tensor, real: Tensor, fake: Tensor) -> Tensor:
+        """`at` as it is, whatever the batches: (T, k)."""
+        return at
 
 
 def check_scores(real: Tensor | None, fake: Tensor) -> None:

@@ -1,4 +1,4 @@
-r"""Penalties on the slope of a critic, added to its loss.
+r"""Penalties on a critic, on its slope and on its hidden layers, added to its loss.
 
 With g_i = ∇f(x̂_i) the gradient of the critic's score at one point and ‖·‖ its norm over all of the sample's
 coordinates,
@@ -11,29 +11,40 @@ coordinates,
 | `R2`              | weight/2 · E‖g‖²                | fakes                                              |
 | `Dragan`          | weight · E(‖g‖ − 1)²            | real samples, shaken                               |
 
+and, of the critic's hidden layers h_l, each with the mean over its units and a side's samples,
+
+| `ActivationPenalty` | weight · Σ_l (⟨h_l(real)²⟩ + ⟨h_l(fake)²⟩)/2 |
+
 A penalty is evaluated in two moves: `draw` takes all randomness from a generator, `evaluate` is a pure function of
 tensors. It differentiates by `torch.func.grad`, so that the function around it can be differentiated again, compiled
 whole, and vectorised over seeds; `torch.autograd.grad` allows only the first.
 
-For a critic with k > 1 scores, f is their sum. Batch normalisation makes the score of one sample a function of the
-others, so the gradient per sample is not defined; critics under a penalty go without it.
+f is what the objective plays for (`Objective.witness`): the score, the sum of k > 1 scores, or the function of the
+critic's features by which a discrepancy tells the batches apart. In a game the penalty is given that function. Batch
+normalisation makes the score of one sample a function of the others, so the gradient per sample is not defined; critics
+under a penalty go without it.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol, cast
 
 import torch
 from torch import Tensor
 from torch.nn.functional import relu
+
+from adversaria.errors import RecipeError
 
 Critic = Callable[[Tensor], Tensor]
 """Points (B, ...) to raw scores (B, k)."""
 
 
 class Penalty(Protocol):
-    """A price for the critic's slope."""
+    """A price for the critic's slope, or for what its hidden layers give."""
+
+    of_activations: ClassVar[bool]
+    """Whether it looks at the critic's hidden layers, `critic.activations(x)`."""
 
     def draw(self, real: Tensor, generator: torch.Generator) -> Tensor:
         """The randomness of one evaluation on a batch like `real` (B, ...); an empty tensor if there is none."""
@@ -84,6 +95,7 @@ class Weighted(ABC):
     """
 
     weight: float
+    of_activations: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not 0 < self.weight < float("inf"):
@@ -189,6 +201,56 @@ class Dragan(Weighted):
         """The penalty, (), of real (B, ...)."""
         shaken = real + 0.5 * real.std(correction=0) * draw
         return self.weight * (slope(critic, shaken) - 1).square().mean()
+
+
+@dataclass(frozen=True)
+class ActivationPenalty(Weighted):
+    """What the critic's hidden layers give should be small, over reals and fakes alike:
+
+        weight · Σ_l (⟨h_l(real)²⟩ + ⟨h_l(fake)²⟩)/2,
+
+    with h_l the layer after its nonlinearity and ⟨ ⟩ the mean over units and samples. It keeps features where a kernel
+    can tell them apart, and so gives a loss without a bound, as with a linear kernel, a scale.
+
+    Arguments:
+        weight: 1 in the publication for the rational quadratic kernel with a linear one, 1e-4 for the energy distance.
+
+    Reference: M. Bińkowski et al., Demystifying MMD GANs, 2018, https://arxiv.org/abs/1801.01401.
+    """
+
+    of_activations: ClassVar[bool] = True
+
+    def evaluate(self, critic: Critic, real: Tensor, fake: Tensor, draw: Tensor) -> Tensor:
+        """The penalty, (), of real and fake (B, ...), whose numbers may differ.
+
+        Raises:
+            RecipeError: the critic has no `activations`.
+        """
+        inside = layered(critic)
+        sides = [inside.activations(x) for x in (real, fake)]
+        return self.weight * torch.stack([layer.square().mean() for side in sides for layer in side]).sum() / 2
+
+
+class Layered(Protocol):
+    """A critic that shows its hidden layers."""
+
+    def activations(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Each hidden layer of x (B, ...), after its nonlinearity: (B, ...)."""
+        ...
+
+
+def layered(critic: object) -> Layered:
+    """The critic, which must show its hidden layers.
+
+    Raises:
+        RecipeError: it has no method `activations`.
+    """
+    if not callable(getattr(critic, "activations", None)):
+        raise RecipeError(
+            f"the activation penalty looks at the critic's hidden layers, but a {type(critic).__name__} has no method "
+            f"`activations(x)` that returns them; MLPCritic and DCGANCritic have one, or leave the penalty out"
+        )
+    return cast(Layered, critic)
 
 
 def _uniform(shape: tuple[int, ...], like: Tensor, generator: torch.Generator) -> Tensor:

@@ -6,11 +6,11 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from adversaria.objectives.objective import check_scores
+from adversaria.objectives.objective import Scored, check_scores
 
 
 @dataclass(frozen=True)
-class Relativistic:
+class Relativistic(Scored):
     r"""Is this real sample more real than that fake? With pairs (x_i, y_i) of a real and a fake,
 
         L_D = E[−log σ(f(x_i) − f(y_i))],   L_G = E[−log σ(f(y_i) − f(x_i))].

@@ -5,11 +5,11 @@ from typing import ClassVar, NoReturn
 
 from torch import Tensor
 
-from adversaria.objectives.objective import check_scores
+from adversaria.objectives.objective import Scored, check_scores
 
 
 @dataclass(frozen=True)
-class Wasserstein:
+class Wasserstein(Scored):
     r"""The Wasserstein game:
 
         L_D = E_fake[f] − E_real[f],   L_G = −E_fake[f].
