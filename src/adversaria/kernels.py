@@ -73,6 +73,14 @@ class Kernel(ABC):
     def gram(self, x: Tensor, y: Tensor) -> Tensor:
         """The formula, (n, m) for rows of one precision: what a new kernel defines."""
 
+    def quick(self, x: Tensor, y: Tensor) -> Tensor:
+        """k of all pairs (n, m), for losses of small batches, which are made at every step of a training.
+
+        Products and distances are computed in float64, as ever; what is a function of a distance alone, only in the
+        precision of the rows, and at least float32. Rows are not checked.
+        """
+        return self.gram(widened(x), widened(y))
+
     def __add__(self, other: "Kernel") -> "Sum":
         return Sum((*_terms(self), *_terms(other)))
 
@@ -135,8 +143,24 @@ class Linear(Kernel):
         return "x·y"
 
 
+class Radial(Kernel):
+    """A kernel that is a function of |x − y|² alone."""
+
+    @abstractmethod
+    def profile(self, square: Tensor) -> Tensor:
+        """k at |x − y|² ≥ 0, elementwise."""
+
+    def gram(self, x: Tensor, y: Tensor) -> Tensor:
+        """(n, m)."""
+        return self.profile(squared_distances(x, y))
+
+    def quick(self, x: Tensor, y: Tensor) -> Tensor:
+        """(n, m)."""
+        return self.profile(_narrowed(squared_distances(widened(x), widened(y)), x))
+
+
 @dataclass(frozen=True)
-class RBF(Kernel):
+class RBF(Radial):
     """k(x, y) = Σ_σ exp(−|x − y|² / 2σ²). Characteristic, bounded by the number of bandwidths.
 
     Arguments:
@@ -182,9 +206,8 @@ class RBF(Kernel):
             )
         return cls((sigma,))
 
-    def gram(self, x: Tensor, y: Tensor) -> Tensor:
-        """(n, m)."""
-        square = squared_distances(x, y)
+    def profile(self, square: Tensor) -> Tensor:
+        """Σ_σ exp(−|x − y|² / 2σ²)."""
         return _sum([torch.exp(square * (-0.5 / sigma**2)) for sigma in self.bandwidths])
 
     def __str__(self) -> str:
@@ -192,7 +215,7 @@ class RBF(Kernel):
 
 
 @dataclass(frozen=True)
-class RationalQuadratic(Kernel):
+class RationalQuadratic(Radial):
     """k(x, y) = Σ_α (1 + |x − y|² / 2α)^(−α). Characteristic; a mixture of RBF kernels of all bandwidths.
 
     Arguments:
@@ -211,10 +234,9 @@ class RationalQuadratic(Kernel):
         object.__setattr__(self, "alphas", tuple(self.alphas))
         _positive("alphas", self.alphas, "a rational quadratic kernel")
 
-    def gram(self, x: Tensor, y: Tensor) -> Tensor:
-        """(n, m)."""
-        square = squared_distances(x, y)
-        return _sum([torch.exp(-alpha * torch.log1p(square / (2 * alpha))) for alpha in self.alphas])
+    def profile(self, square: Tensor) -> Tensor:
+        """Σ_α (1 + |x − y|² / 2α)^(−α)."""
+        return _sum([torch.exp(-alpha * torch.log1p(square * (0.5 / alpha))) for alpha in self.alphas])
 
     def __str__(self) -> str:
         return _over("(1 + |x − y|²/2α)^(−α)", "α", self.alphas)
@@ -233,6 +255,11 @@ class Energy(Kernel):
     def gram(self, x: Tensor, y: Tensor) -> Tensor:
         """(n, m)."""
         return lengths(x)[:, None] + lengths(y) - distances(x, y)
+
+    def quick(self, x: Tensor, y: Tensor) -> Tensor:
+        """(n, m)."""
+        a, b = widened(x), widened(y)
+        return lengths(a)[:, None] + lengths(b) - _root(_narrowed(squared_distances(a, b), x))
 
     def __str__(self) -> str:
         return "|x| + |y| − |x − y|"
@@ -256,6 +283,10 @@ class Sum(Kernel):
     def gram(self, x: Tensor, y: Tensor) -> Tensor:
         """(n, m)."""
         return _sum([kernel.gram(x, y) for kernel in self.kernels])
+
+    def quick(self, x: Tensor, y: Tensor) -> Tensor:
+        """(n, m)."""
+        return _sum([kernel.quick(x, y) for kernel in self.kernels])
 
     def __str__(self) -> str:
         texts = map(str, self.kernels)
@@ -286,6 +317,11 @@ def lengths(x: Tensor) -> Tensor:
 def widened(x: Tensor) -> Tensor:
     """x in the precision in which kernels are computed: float64, or float32 on a device that has no other."""
     return x.to(torch.float32 if x.device.type == "mps" else torch.float64)
+
+
+def _narrowed(square: Tensor, rows: Tensor) -> Tensor:
+    """In the precision of the rows, at least float32."""
+    return square.to(torch.promote_types(rows.dtype, torch.float32))
 
 
 def _root(square: Tensor) -> Tensor:

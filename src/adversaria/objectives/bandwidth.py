@@ -15,19 +15,19 @@ import torch
 from torch import Tensor
 
 from adversaria.errors import RecipeError
-from adversaria.kernels import RBF, Kernel, distances, widened
+from adversaria.kernels import RBF, Kernel, Radial, distances, widened
 
 
 @dataclass(frozen=True)
-class InUnit(Kernel):
+class InUnit(Radial):
     """k(x/u, y/u): a kernel in another unit u > 0 of length, (), which may be a tensor without a value yet."""
 
-    base: Kernel
+    base: Radial
     unit: Tensor
 
-    def gram(self, x: Tensor, y: Tensor) -> Tensor:
-        """(n, m)."""
-        return self.base.gram(x / self.unit, y / self.unit)
+    def profile(self, square: Tensor) -> Tensor:
+        """k at |x − y|²/u²."""
+        return self.base.profile(square / self.unit.square())
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ class MMD:
         kernel: compares features; or a rule that chooses one for each pair of batches (`MedianRBF`), whose choice
             counts as a constant in gradients.
 
-    Kernels and sums are computed in float64, since M̂ is a small difference of large numbers.
+    Distances and sums are in float64, since M̂ is a small difference of large numbers (`Kernel.quick`).
 
     >>> from adversaria.kernels import Linear
     >>> real, fake = torch.tensor([[1.0], [3.0]]), torch.tensor([[0.0], [0.0]])
@@ -97,9 +97,9 @@ class MMD:
             ValueError: the features do not fit, no real ones came, or there is only one sample on a side.
         """
         real = check_pairs(real, fake)
-        both = widened(torch.cat([real, fake]))
-        kernel = chosen(self.kernel, real, fake)
-        return (kernel(both, both) * pair_weights(len(real), len(fake), both)).sum().to(fake.dtype)
+        both = torch.cat([real, fake])
+        gram = chosen(self.kernel, real, fake).quick(both, both)
+        return (gram * pair_weights(len(real), len(fake), widened(both))).sum().to(fake.dtype)
 
     def witness(self, at: Tensor, real: Tensor, fake: Tensor) -> Tensor:
         """f(t) = ⟨k(t, real)⟩ − ⟨k(t, fake)⟩ at features t (T, k), with real (m, k) and fake (n, k): (T, 1).
@@ -107,9 +107,9 @@ class MMD:
         It is, up to its length, the function in the unit ball of k that tells the two batches best apart: where it is
         large, reals are missing.
         """
-        both = widened(torch.cat([real, fake]))
-        kernel = chosen(self.kernel, real, fake)
-        return (kernel(widened(at), both) @ side_weights(len(real), len(fake), both)).to(at.dtype)[:, None]
+        both = torch.cat([real, fake])
+        gram = widened(chosen(self.kernel, real, fake).quick(at, both))
+        return (gram @ side_weights(len(real), len(fake), gram)).to(at.dtype)[:, None]
 
     def optimal_critic(self, log_ratio: Tensor) -> NoReturn:
         """There is none.
@@ -147,7 +147,9 @@ def check_pairs(real: Tensor | None, fake: Tensor) -> Tensor:
 
 def side_weights(m: int, n: int, like: Tensor) -> Tensor:
     """1/m for each of m reals, then −1/n for each of n fakes, (m + n,)."""
-    return torch.cat([like.new_full((m,), 1 / m), like.new_full((n,), -1 / n)])
+    weights = torch.full((m + n,), -1 / n, dtype=like.dtype, device=like.device)
+    weights[:m] = 1 / m
+    return weights
 
 
 def pair_weights(m: int, n: int, like: Tensor) -> Tensor:
@@ -161,6 +163,7 @@ def pair_weights(m: int, n: int, like: Tensor) -> Tensor:
             [-0.2500, -0.2500,  0.0000,  0.5000],
             [-0.2500, -0.2500,  0.5000,  0.0000]])
     """
-    top = torch.cat([like.new_full((m, m), 1 / (m * (m - 1))), like.new_full((m, n), -1 / (m * n))], dim=1)
-    bottom = torch.cat([like.new_full((n, m), -1 / (m * n)), like.new_full((n, n), 1 / (n * (n - 1)))], dim=1)
-    return torch.cat([top, bottom]).fill_diagonal_(0)
+    weights = torch.full((m + n, m + n), -1 / (m * n), dtype=like.dtype, device=like.device)
+    weights[:m, :m] = 1 / (m * (m - 1))
+    weights[m:, m:] = 1 / (n * (n - 1))
+    return weights.fill_diagonal_(0)
