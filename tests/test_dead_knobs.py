@@ -15,6 +15,11 @@ from adversaria.recipes.reading import AnyRecipe
 
 DCGAN = {"kind": "dcgan", "width": 2}
 ADAM = {"kind": "adam", "rate": 0.01}
+MMD = {
+    "objective": "mmd",
+    "critic": {"kind": "mlp", "width": 8, "depth": 2, "outputs": 3},
+    "penalties": ["gradient-penalty"],
+}
 
 # Recipes, apart from the small ones, in which a part is in use.
 BASES = {
@@ -45,6 +50,11 @@ BASES = {
     # A critic too steep, and one too flat, for a one-sided penalty to be the two-sided one.
     "penalised": ("ring", {"penalties": "gradient-penalty"}),
     "r1": ("ring", {"penalties": "r1"}),
+    "activation": ("ring", {"penalties": "activation"}),
+    "mmd": ("ring", MMD),
+    "rbf": ("ring", MMD | {"objective": {"kind": "mmd", "kernel": "rbf"}}),
+    "median": ("ring", MMD | {"objective": {"kind": "mmd", "kernel": "median-rbf"}}),
+    "polynomial": ("ring", MMD | {"objective": {"kind": "mmd", "kernel": "polynomial"}}),
     "r2": ("ring", {"penalties": "r2"}),
     "dragan": ("ring", {"penalties": "dragan"}),
     "linear": ("ring", {"generator_optimiser": ADAM | {"schedule": "linear"}}),
@@ -116,6 +126,15 @@ CHANGES = {
     "MLPCritic.width": ("ring", "critic.width", 9),
     "MLPCritic.depth": ("ring", "critic.depth", 1),
     "MLPCritic.normalisation": ("ring", "critic.normalisation", "spectral"),
+    "MLPCritic.outputs": ("ring", "critic.outputs", 2),
+    "DCGANCritic.outputs": ("digits", "critic.outputs", 2),
+    "MMD.kernel": ("mmd", "objective.kernel", "energy"),
+    "RBFKernel.bandwidths": ("rbf", "objective.kernel.bandwidths", [1.0]),
+    "MedianRBFKernel.factors": ("median", "objective.kernel.factors", [0.5, 2.0]),
+    "RationalQuadraticKernel.alphas": ("mmd", "objective.kernel.alphas", [1.0]),
+    "RationalQuadraticKernel.add_linear": ("mmd", "objective.kernel.add_linear", 1.0),
+    "PolynomialKernel.degree": ("polynomial", "objective.kernel.degree", 2),
+    "ActivationPenalty.weight": ("activation", "penalties.0.weight", 2.0),
     "DCGANGenerator.width": ("digits", "generator.width", 3),
     "DCGANGenerator.input": ("digits", "generator.input", "arctan"),
     "DCGANCritic.width": ("digits", "critic.width", 3),
@@ -161,8 +180,15 @@ CHOICES = {
         "ring",
         [{"kind": kind, "dim": 2} for kind in ("normal", "uniform", "sphere", "gamma", "nonparametric", "mixture")],
     ),
-    "objective": ("penalised", ["minimax", "non-saturating", "least-squares", "hinge", "wasserstein", "relativistic"]),
-    "penalties": ("ring", [[], *([kind] for kind in ("gradient-penalty", "r1", "r2", "dragan"))]),
+    "objective": (
+        "penalised",
+        ["minimax", "non-saturating", "least-squares", "hinge", "wasserstein", "relativistic", "mmd", "cramer"],
+    ),
+    "objective.kernel": (
+        "mmd",
+        ["rbf", "median-rbf", "rational-quadratic", "linear", "polynomial", "energy"],
+    ),
+    "penalties": ("ring", [[], *([kind] for kind in ("gradient-penalty", "r1", "r2", "dragan", "activation"))]),
     "critic.normalisation": ("digits", ["none", "batch", "spectral"]),
     "generator_optimiser.schedule": ("ring", ["constant", "linear", "cosine"]),
     "play": ("bilinear", ["simultaneous", "alternating", "extragradient", "optimistic", "historical-averaging"]),

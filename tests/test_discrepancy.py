@@ -551,3 +551,142 @@ def test_discrepancies_are_values():
     assert MMD(RBF()) == MMD(RBF((2, 5, 10, 20, 40, 80))) != MMD(Energy())
     assert Cramer() == Cramer() != MMD(Energy())
     assert len({MMD(RQ_STAR), MMD(RationalQuadratic() + Linear()), MMD(MedianRBF()), Cramer()}) == 3
+
+
+# --- in recipes ------------------------------------------------------------------------------------------------
+
+UNBOUNDED = {
+    "objective=cramer": {"objective": "cramer"},
+    "objective=mmd with a linear kernel in it": {
+        "objective": {"kind": "mmd", "kernel": {"kind": "rational-quadratic", "add_linear": 0.5}}
+    },
+    "objective=mmd with the linear kernel": {"objective": {"kind": "mmd", "kernel": "linear"}},
+    "objective=mmd with the polynomial kernel": {"objective": {"kind": "mmd", "kernel": "polynomial"}},
+    "objective=mmd with the energy kernel": {"objective": {"kind": "mmd", "kernel": "energy"}},
+}
+
+
+@pytest.mark.parametrize(("what", "changes"), UNBOUNDED.items(), ids=UNBOUNDED)
+@pytest.mark.parametrize("kernel_alone", [False, True])
+def test_a_gain_without_a_bound_needs_a_bounded_slope(tiny, what, changes, kernel_alone):
+    """A penalty on activations is none: the last layer may still grow."""
+    with pytest.raises(RecipeError, match=f"{what} needs a critic of bounded slope.*penalties=gradient-penalty"):
+        tiny("ring", **changes, penalties=["activation"] if kernel_alone else [])
+    spectral = {"kind": "mlp", "normalisation": "spectral", "outputs": 4}
+    for bound in ({"penalties": ["gradient-penalty"]}, {"clip_weights": 0.1}, {"critic": spectral}):
+        assert tiny("ring", **changes, **bound)
+
+
+def test_bounded_kernels_need_none(tiny):
+    for kernel in ("rbf", "median-rbf", "rational-quadratic"):
+        assert tiny("ring", objective={"kind": "mmd", "kernel": kernel}).penalties == ()
+
+
+@pytest.mark.parametrize("objective", ["mmd", "cramer"])
+def test_a_discrepancy_of_single_samples_is_refused(tiny, objective):
+    with pytest.raises(
+        RecipeError, match=f"objective={objective} compares different samples.*batch_size to at least 2"
+    ):
+        tiny("ring", objective=objective, batch_size=1, penalties=["gradient-penalty"])
+
+
+def test_recipes_build_the_kernels_they_name(tiny):
+    from adversaria import assemble
+
+    def built(kernel):
+        return assemble.objective(tiny("ring", objective={"kind": "mmd", "kernel": kernel}, penalties=["r1"]).objective)
+
+    assert built("rbf") == MMD(RBF())
+    assert built({"kind": "median-rbf", "factors": [2]}) == MMD(MedianRBF((2.0,)))
+    assert built("rational-quadratic") == MMD(RationalQuadratic())
+    assert built("energy") == MMD(Energy())
+    assert built("linear") == MMD(Linear())
+    assert built({"kind": "polynomial", "degree": 2}) == MMD(Polynomial(2))
+    starred, x = built({"kind": "rational-quadratic", "add_linear": 1.0}).kernel, normal(5, 3)
+    torch.testing.assert_close(starred(x, x), RQ_STAR(x, x), rtol=1e-12, atol=1e-12)
+    with pytest.raises(RecipeError, match="positive, finite|greater than 0"):
+        built({"kind": "rbf", "bandwidths": [0.0]})
+    for outputs in (0, 257):
+        with pytest.raises(RecipeError, match="critic.outputs"):
+            tiny("ring", critic={"kind": "mlp", "outputs": outputs})
+
+
+def test_batch_normalisation_goes_with_activations_and_not_with_slopes(tiny):
+    critic = {"kind": "dcgan", "width": 2, "normalisation": "batch"}
+    assert tiny("digits", critic=critic, penalties=["activation"])
+    with pytest.raises(RecipeError, match="a gradient penalty needs a critic that scores each sample by itself"):
+        tiny("digits", critic=critic, penalties=["activation", "r1"])
+
+
+# --- runs ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=["ring", "classes"])
+def trained(request, tiny, tmp_path_factory):
+    """A run whose critic gives features, on points, and on images with classes."""
+    import adversaria as adv
+
+    out = tmp_path_factory.mktemp("discrepancy") / request.param
+    if request.param == "ring":
+        critic = {"kind": "mlp", "width": 8, "depth": 2, "outputs": 5}
+        recipe = tiny("ring", objective="mmd", critic=critic, penalties=["gradient-penalty"])
+    else:
+        data = {"kind": "images", "source": "digits", "held_out": 0.1, "calibration": 0.5}
+        critic = {"kind": "dcgan", "width": 2, "outputs": 5}
+        recipe = tiny(
+            "digits", data=data, objective="cramer", critic=critic, penalties=["gradient-penalty"], conditional=True
+        )
+    return adv.train(recipe, out, device="cpu", quiet=True)
+
+
+def test_the_witness_of_a_model_is_that_of_its_features(trained):
+    from adversaria.witnesses import REFERENCE, by_witness
+
+    model = trained.model()
+    seen = by_witness(model, trained.data(), seed=3)
+    again = by_witness(model, trained.data(), seed=3)
+    label = model.classes(20, seed=1) if model.conditional else None
+    samples = model.sample(20, seed=1)
+    found = seen.scores(samples, y=label)
+    assert found.shape == (20, 1)
+    assert torch.equal(found, again.scores(samples, y=label))
+    critic = seen.critic
+    assert len(critic.real) <= REFERENCE == len(critic.fake)
+    expected = model.objective.witness(model.scores(samples, y=label), critic.real, critic.fake)
+    torch.testing.assert_close(found, expected)
+    assert set(seen.critic.state_dict()) == {f"critic.{name}" for name in model.critic.state_dict()}
+
+
+def test_models_of_scores_are_their_own_judges(tiny, tmp_path):
+    import adversaria as adv
+    from adversaria.witnesses import by_witness
+
+    run = adv.train(tiny("ring", steps=2), tmp_path / "run", device="cpu", quiet=True)
+    model = run.model()
+    assert by_witness(model, run.data(), seed=0) is model
+
+
+def test_runs_of_features_are_calibrated_by_their_witness(trained):
+    """Where the witness tells the sides apart, so does the ratio; the mean of features would not."""
+    from adversaria.correction import calibrate_classes, calibrate_run
+    from adversaria.errors import SamplingError
+
+    model = trained.model()
+    if model.conditional:
+        ratio = calibrate_classes(trained, method="platt")[0]
+    else:
+        ratio = calibrate_run(trained, method="platt")
+        real, fake = trained.data().sample(500, generator=random(5)), model.sample(500, seed=9)
+        assert ratio(real).mean() > ratio(fake).mean()
+    assert ratio.diagnosis is not None
+    with pytest.raises(SamplingError, match=type(model.objective).__name__):
+        calibrate_run(trained, method="identity", y=0 if model.conditional else None)
+
+
+def test_runs_of_features_have_a_report_and_scores(trained, cli):
+    code, said, error = cli("report", trained.path)
+    assert code == 0, error
+    page = (trained.path / "report.html").read_text(encoding="utf-8")
+    assert "Traceback" not in page
+    code, said, error = cli("evaluate", trained.path, "--samples", "60")
+    assert code == 0, error

@@ -33,6 +33,7 @@ CPU = torch.device("cpu")
 WITH_COMPILER = pytest.mark.skipif(not compiled._has_cpp_compiler(), reason="there is no C++ compiler")
 
 R1, GP = {"kind": "r1", "weight": 1.0}, {"kind": "gradient-penalty", "weight": 10.0}
+FEATURES = {"kind": "mlp", "width": 8, "depth": 2, "outputs": 5}
 LABELLED = {"kind": "images", "source": "digits", "held_out": 0.2}
 RING = {
     "saturating": {"objective": "minimax"},
@@ -60,6 +61,15 @@ RING = {
         "critic_optimiser": {"weight_decay": 0.3, "rate": 1e-3, "schedule": {"kind": "linear"}},
     },
     "no average": {"averaging": None},
+    "MMD, both penalties": {
+        "objective": {"kind": "mmd", "kernel": {"kind": "rational-quadratic", "add_linear": 1.0}},
+        "critic": FEATURES,
+        "penalties": [GP, "activation"],
+        "critic_steps": 2,
+    },
+    "MMD, energy": {"objective": {"kind": "mmd", "kernel": "energy"}, "critic": FEATURES, "penalties": [GP]},
+    "MMD, median rule": {"objective": {"kind": "mmd", "kernel": "median-rbf"}, "critic": FEATURES},
+    "Cramér": {"objective": "cramer", "critic": FEATURES, "penalties": [GP], "share_fakes": False},
 }
 DIGITS = {
     "batch normalisation": {"penalties": [R1]},
@@ -69,6 +79,12 @@ DIGITS = {
     },
     "spectral normalisation": {"critic": {"kind": "dcgan", "width": 2, "normalisation": "spectral"}, "critic_steps": 2},
     "classes": {"conditional": True, "penalties": [GP]},
+    "Cramér, classes and activations": {
+        "conditional": True,
+        "objective": "cramer",
+        "critic": {"kind": "dcgan", "width": 2, "outputs": 4},
+        "penalties": [GP, "activation"],
+    },
 }
 
 
@@ -199,7 +215,17 @@ def test_a_program_belongs_to_the_inputs_it_was_compiled_for(tiny):
 
 # --- several runs at once --------------------------------------------------------------------------------------
 
-STACKABLE = ["relativistic, R1 and R2", "WGAN-GP", "gradients clipped", "decay and schedules", "DRAGAN", "hinge"]
+STACKABLE = [
+    "MMD, both penalties",
+    "MMD, median rule",
+    "Cramér",
+    "relativistic, R1 and R2",
+    "WGAN-GP",
+    "gradients clipped",
+    "decay and schedules",
+    "DRAGAN",
+    "hinge",
+]
 
 
 @pytest.mark.parametrize("case", [*STACKABLE, "classes"])

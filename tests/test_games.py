@@ -7,10 +7,12 @@ import torch
 from torch import nn
 
 from adversaria import objectives, priors
+from adversaria.errors import RecipeError
 from adversaria.games.bilinear import alternating, simultaneous
 from adversaria.games.classification import classification, shifted
 from adversaria.games.game import Batch, Game, Move, Outcome, Phase
 from adversaria.games.gan import gan
+from adversaria.kernels import Energy, Linear, RationalQuadratic
 from adversaria.nn import DCGANCritic, DCGANGenerator, MLPCritic, MLPGenerator
 from adversaria.training.eager import Eager
 from adversaria.training.loop import deal
@@ -26,14 +28,19 @@ OBJECTIVES = [
     objectives.Hinge(),
     objectives.Wasserstein(),
     objectives.Relativistic(),
+    objectives.MMD(RationalQuadratic() + Linear()),
+    objectives.MMD(objectives.MedianRBF()),
+    objectives.Cramer(),
 ]
 PENALTIES = {
     "none": {},
     "gradient-penalty": {"gradient-penalty": objectives.GradientPenalty(10.0)},
     "r1+r2": {"r1": objectives.R1(1.0), "r2": objectives.R2(1.0)},
     "dragan": {"dragan": objectives.Dragan(10.0)},
+    "activation": {"activation": objectives.ActivationPenalty(1.0)},
 }
 every_objective = pytest.mark.parametrize("objective", OBJECTIVES, ids=lambda o: type(o).__name__)
+DISCREPANCIES = [objectives.MMD(RationalQuadratic() + Linear()), objectives.MMD(Energy()), objectives.Cramer()]
 sharing_or_not = pytest.mark.parametrize("share", [True, False], ids=["shared", "fresh"])
 
 
@@ -54,14 +61,15 @@ class Points:
         return Batch(real, label)
 
 
-def players(kind="mlp", classes=0, normalisation="none"):
+def players(kind="mlp", classes=0, normalisation="none", outputs=1):
     generator = random(5)
+    judging = {"classes": classes, "normalisation": normalisation, "outputs": outputs, "generator": generator}
     if kind == "mlp":
         made = MLPGenerator(3, (2,), width=8, depth=2, classes=classes, generator=generator)
-        judge = MLPCritic((2,), width=8, depth=2, classes=classes, normalisation=normalisation, generator=generator)
+        judge = MLPCritic((2,), width=8, depth=2, **judging)
     else:
         made = DCGANGenerator(3, (1, 8, 8), width=2, classes=classes, generator=generator)
-        judge = DCGANCritic((1, 8, 8), width=2, classes=classes, normalisation=normalisation, generator=generator)
+        judge = DCGANCritic((1, 8, 8), width=2, **judging)
     return made, judge
 
 
@@ -268,6 +276,58 @@ def test_a_penalty_is_part_of_the_loss_and_reported():
     assert set(reports) == set(expected)
     for name, value in expected.items():
         torch.testing.assert_close(reports[name], value.detach(), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("objective", DISCREPANCIES, ids=lambda o: type(o).__name__)
+@pytest.mark.parametrize("classes", [0, 5])
+def test_penalties_of_a_discrepancy_look_at_its_witness(objective, classes):
+    """Slopes are those of the witness of this batch's features; hidden layers, those of both sides."""
+    made, judge = players(classes=classes, outputs=4)
+    penalties = {"gradient-penalty": objectives.GradientPenalty(1.0), "activation": objectives.ActivationPenalty(0.5)}
+    game = gan(made, judge, priors.Normal(3), objective, penalties=penalties)
+    [(batch, draws)] = deal(game, Points(classes=classes), 7, 0)
+    label = () if batch.label is None else (batch.label,)
+    fake = made(draws["latent"], *label).detach()
+    real_features, fake_features = judge(batch.real, *label), judge(fake, *label)
+
+    def witness(x):
+        return objective.witness(judge(x, *label), real_features, fake_features)
+
+    expected = {
+        "gradient-penalty": penalties["gradient-penalty"].evaluate(
+            witness, batch.real, fake, draws["gradient-penalty"]
+        ),
+        "activation": penalties["activation"].evaluate(judge, batch.real, fake, draws["activation"]),
+    }
+    whole = objective.critic_loss(real_features, fake_features) + sum(expected.values())
+    slopes = torch.autograd.grad(whole, list(judge.parameters()))
+    reports = Eager(state_of(game, rate=1.0)).play([(batch, draws)])["critic"]
+    for name, value in expected.items():
+        torch.testing.assert_close(reports[name], value.detach(), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(reports["loss"], whole.detach(), rtol=1e-4, atol=1e-6)
+    moved = players(classes=classes, outputs=4)[1]
+    for before, after, slope in zip(moved.parameters(), judge.parameters(), slopes, strict=True):
+        torch.testing.assert_close(before - after, slope, rtol=1e-3, atol=1e-5)
+
+
+def test_looking_at_hidden_layers_costs_no_pass_through_the_critic():
+    made, judge = players()
+    calls = []
+    judge.hidden[0].register_forward_hook(lambda *_: calls.append(1))
+    penalties = {"activation": objectives.ActivationPenalty(1.0)}
+    play(state_of(gan(made, judge, priors.Normal(3), objectives.Hinge(), penalties=penalties)), Points())
+    assert len(calls) == 3  # real and fake for the critic, fake for the generator
+
+
+def test_a_critic_that_hides_its_layers_cannot_be_punished_for_them():
+    with pytest.raises(RecipeError, match="a Linear has no method `activations"):
+        gan(
+            nn.Linear(3, 2),
+            nn.Linear(2, 1),
+            priors.Normal(3),
+            objectives.Hinge(),
+            penalties={"activation": objectives.ActivationPenalty(1.0)},
+        )
 
 
 # --- classes ---------------------------------------------------------------------------------------------------

@@ -13,10 +13,13 @@ import torch
 from torch import nn as tnn
 from torch.func import functional_call, grad, stack_module_state, vmap
 
+from adversaria.kernels import RBF, Energy
 from adversaria.nn import DCGANCritic, MLPCritic
 from adversaria.objectives import (
+    MMD,
     R1,
     R2,
+    Cramer,
     Dragan,
     GradientPenalty,
     Hinge,
@@ -395,7 +398,17 @@ def test_spectral_critics_can_be_penalised_while_they_learn():
 
 # --- objectives and penalties together ---------------------------------------------------------------------------
 
-OBJECTIVES = [Minimax(), Minimax(0.9), NonSaturating(), LeastSquares(), Hinge(), Wasserstein(), Relativistic()]
+OBJECTIVES = [
+    Minimax(),
+    Minimax(0.9),
+    NonSaturating(),
+    LeastSquares(),
+    Hinge(),
+    Wasserstein(),
+    Relativistic(),
+    MMD(RBF((1.0,)) + Energy()),
+    Cramer(),
+]
 
 
 def tiny(sizes, seed):

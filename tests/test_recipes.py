@@ -26,7 +26,7 @@ every_published = pytest.mark.parametrize("make", PUBLISHED, ids=lambda make: ma
 KINDS = {
     "data": ["grid25", "ring8", "mixture1d", "swiss-roll"],
     "prior": ["normal", "uniform", "sphere"],
-    "objective": ["minimax", "non-saturating", "least-squares", "hinge", "relativistic"],
+    "objective": ["minimax", "non-saturating", "least-squares", "hinge", "relativistic", "mmd"],
 }
 
 
@@ -75,6 +75,7 @@ SPACES = {
     "digits-dcgan": (1, 8, 8),
     "images-dcgan": (3, 32, 32),
     "mnist-dcgan": (1, 28, 28),
+    "mnist-mmd": (1, 28, 28),
     "cifar10-dcgan": (3, 32, 32),
     "grid25-mlp": (2,),
     "ring8-mlp": (2,),

@@ -40,6 +40,7 @@ from adversaria.sampling import (
 )
 from adversaria.sampling.ratio import LEAST
 from adversaria.sampling.sampler import check_count
+from adversaria.witnesses import by_witness
 
 MOST = 10_000
 """Real samples that calibrate: drawn from a law, or at most so many of the images kept for it."""
@@ -56,7 +57,7 @@ Length = int | Literal["auto"] | None
 def calibrate_run(
     run: Run, *, method: Method = "isotonic", seed: int = 0, model: Model | None = None, y: int | None = None
 ) -> Ratio:
-    """The calibrated ratio of a run's critic.
+    """The calibrated ratio of a run's critic, or of its witness function where it plays for a discrepancy.
 
     Arguments:
         method: identity, temperature, platt, beta or isotonic; see `sampling.calibrate`.
@@ -75,8 +76,11 @@ def calibrate_run(
         raise SamplingError(
             f"'{model.recipe.name}' has classes, and each has a ratio of its own; pass y=, or use calibrate_classes"
         )
-    viewed = model if y is None else model.of_class(y)
     real = _real(run, seed, y)
+    source = run.data()
+    assert source is not None  # noqa: S101 (a GAN has data)
+    model = by_witness(model, source, seed=seed)
+    viewed = model if y is None else model.of_class(y)
     return calibrate(viewed.critic, real=real, fake=viewed, method=method, objective=model.objective, seed=seed)
 
 

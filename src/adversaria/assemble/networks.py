@@ -58,6 +58,7 @@ def _(config: recipes.MLPCritic, shape: tuple[int, ...], classes: int, random: t
         depth=config.depth,
         normalisation=config.normalisation,
         classes=classes,
+        outputs=config.outputs,
         generator=random,
     )
 
@@ -65,7 +66,12 @@ def _(config: recipes.MLPCritic, shape: tuple[int, ...], classes: int, random: t
 @critic.register
 def _(config: recipes.DCGANCritic, shape: tuple[int, ...], classes: int, random: torch.Generator) -> nn.Module:
     return networks.DCGANCritic(
-        shape, width=config.width, normalisation=config.normalisation, classes=classes, generator=random
+        shape,
+        width=config.width,
+        normalisation=config.normalisation,
+        classes=classes,
+        outputs=config.outputs,
+        generator=random,
     )
 
 

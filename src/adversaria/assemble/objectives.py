@@ -4,6 +4,7 @@ from functools import singledispatch
 from typing import Any
 
 from adversaria import objectives, recipes
+from adversaria.assemble.kernels import kernel
 from adversaria.assemble.unknown import unknown
 
 
@@ -43,9 +44,19 @@ def _(config: recipes.Relativistic) -> objectives.Objective:
     return objectives.Relativistic()
 
 
+@objective.register
+def _(config: recipes.MMD) -> objectives.Objective:
+    return objectives.MMD(kernel(config.kernel))
+
+
+@objective.register
+def _(config: recipes.Cramer) -> objectives.Objective:
+    return objectives.Cramer()
+
+
 @singledispatch
 def penalty(config: Any) -> objectives.Penalty:
-    """A term of the critic's loss that depends on its slope."""
+    """A term of the critic's loss that depends on its slope, or on its hidden layers."""
     raise unknown(config)
 
 
@@ -67,3 +78,8 @@ def _(config: recipes.R2) -> objectives.Penalty:
 @penalty.register
 def _(config: recipes.Dragan) -> objectives.Penalty:
     return objectives.Dragan(weight=config.weight)
+
+
+@penalty.register
+def _(config: recipes.ActivationPenalty) -> objectives.Penalty:
+    return objectives.ActivationPenalty(weight=config.weight)

@@ -25,7 +25,7 @@ from adversaria.objectives.discrepancy import MMD, KernelRule
 from adversaria.objectives.hinge import Hinge
 from adversaria.objectives.least_squares import LeastSquares
 from adversaria.objectives.logistic import Minimax, NonSaturating
-from adversaria.objectives.objective import Objective
+from adversaria.objectives.objective import Objective, Scored
 from adversaria.objectives.penalties import R1, R2, ActivationPenalty, Dragan, GradientPenalty, Penalty, clip
 from adversaria.objectives.relativistic import Relativistic
 from adversaria.objectives.wasserstein import Wasserstein
@@ -47,6 +47,7 @@ __all__ = [
     "Objective",
     "Penalty",
     "Relativistic",
+    "Scored",
     "Wasserstein",
     "clip",
 ]

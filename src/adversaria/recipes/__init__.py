@@ -4,10 +4,21 @@ from adversaria.recipes.classifier import Classifier
 from adversaria.recipes.data import Grid25, Images, Mixture1D, Ring8, SwissRoll
 from adversaria.recipes.descent import Adam, Constant, Cosine, Linear
 from adversaria.recipes.gan import GAN
+from adversaria.recipes.kernels import (
+    EnergyKernel,
+    LinearKernel,
+    MedianRBFKernel,
+    PolynomialKernel,
+    RationalQuadraticKernel,
+    RBFKernel,
+)
 from adversaria.recipes.networks import DCGANCritic, DCGANGenerator, MLPCritic, MLPGenerator
 from adversaria.recipes.objectives import (
+    MMD,
     R1,
     R2,
+    ActivationPenalty,
+    Cramer,
     Dragan,
     GradientPenalty,
     Hinge,
@@ -68,4 +79,13 @@ __all__ = [
     "parse",
     "read",
     "recorded",
+    "MMD",
+    "ActivationPenalty",
+    "Cramer",
+    "EnergyKernel",
+    "LinearKernel",
+    "MedianRBFKernel",
+    "PolynomialKernel",
+    "RationalQuadraticKernel",
+    "RBFKernel",
 ]

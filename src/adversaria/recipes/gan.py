@@ -6,8 +6,9 @@ from pydantic import BeforeValidator, PositiveInt, model_validator
 
 from adversaria.recipes.config import Positive, one_or_many
 from adversaria.recipes.descent import Adam
+from adversaria.recipes.kernels import RationalQuadraticKernel, is_bounded
 from adversaria.recipes.networks import Critic, DCGANCritic, Generator
-from adversaria.recipes.objectives import NonSaturating, Objective, Penalty, Wasserstein
+from adversaria.recipes.objectives import MMD, Cramer, NonSaturating, Objective, Penalty, SlopePenalty, Wasserstein
 from adversaria.recipes.priors import Cauchy
 from adversaria.recipes.run import Generative
 
@@ -44,7 +45,7 @@ class GAN(Generative):
 
     @model_validator(mode="after")
     def _slopes_are_per_sample(self) -> Self:
-        if self.penalties and isinstance(self.critic, DCGANCritic) and self.critic.normalisation == "batch":
+        if self._slope_penalties and isinstance(self.critic, DCGANCritic) and self.critic.normalisation == "batch":
             raise ValueError(
                 "a gradient penalty needs a critic that scores each sample by itself, and batch normalisation mixes "
                 "them; set critic.normalisation to none or spectral, or penalties to []"
@@ -68,11 +69,35 @@ class GAN(Generative):
         return self
 
     @model_validator(mode="after")
-    def _wasserstein_critic_is_lipschitz(self) -> Self:
-        bounded = self.penalties or self.clip_weights is not None or self.critic.normalisation == "spectral"
-        if isinstance(self.objective, Wasserstein) and not bounded:
+    def _gains_are_bounded(self) -> Self:
+        bounded = self._slope_penalties or self.clip_weights is not None or self.critic.normalisation == "spectral"
+        if not bounded and (what := _unbounded(self.objective)) is not None:
             raise ValueError(
-                "a Wasserstein critic needs a bounded slope, or its loss has no minimum; add "
+                f"{what} needs a critic of bounded slope, or its loss has no minimum; add "
                 "penalties=gradient-penalty, critic.normalisation=spectral, or clip_weights"
             )
         return self
+
+    @model_validator(mode="after")
+    def _discrepancies_are_of_pairs(self) -> Self:
+        if isinstance(self.objective, MMD | Cramer) and self.batch_size < 2:
+            raise ValueError(
+                f"objective={self.objective.kind} compares different samples of a batch; set batch_size to at least 2"
+            )
+        return self
+
+    @property
+    def _slope_penalties(self) -> bool:
+        return any(isinstance(penalty, SlopePenalty) for penalty in self.penalties)
+
+
+def _unbounded(objective: Objective) -> str | None:
+    """What a critic gains from by stretching its scores without end, in words; None if it does not."""
+    match objective:
+        case Wasserstein() | Cramer():
+            return f"objective={objective.kind}"
+        case MMD(kernel=RationalQuadraticKernel(add_linear=weight)) if weight:
+            return "objective=mmd with a linear kernel in it"
+        case MMD(kernel=kernel) if not is_bounded(kernel):
+            return f"objective=mmd with the {kernel.kind} kernel"
+    return None

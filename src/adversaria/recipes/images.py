@@ -3,9 +3,10 @@
 from adversaria.recipes.data import Images
 from adversaria.recipes.descent import Adam, Linear
 from adversaria.recipes.gan import GAN
+from adversaria.recipes.kernels import RationalQuadraticKernel
 from adversaria.recipes.networks import DCGANCritic, DCGANGenerator
-from adversaria.recipes.objectives import R1
-from adversaria.recipes.priors import Normal
+from adversaria.recipes.objectives import MMD, R1, ActivationPenalty, GradientPenalty
+from adversaria.recipes.priors import Normal, Uniform
 from adversaria.recipes.run import Averaging, Evaluation
 
 
@@ -41,6 +42,33 @@ def mnist_dcgan() -> GAN:
         critic_optimiser=Adam(rate=1e-3, schedule=Linear(start=0.5)),
         sample_every=1_000,
         checkpoint_every=1_000,
+        evaluation=Evaluation(features="lenet-mnist"),
+    )
+
+
+def mnist_mmd() -> GAN:
+    """MNIST by the maximum mean discrepancy of 16 features: a quarter of an hour on a CPU.
+
+    The settings of Bińkowski et al., 2018 (https://arxiv.org/abs/1801.01401): the rational quadratic kernel with a
+    linear one, both penalties, five steps of a critic without batch normalisation. Theirs took 50,000 steps at a rate
+    of 1e-4; in a tenth of them, ours is higher. They clip the gradient of each tensor at norm 1, and here that of each
+    player is clipped.
+    """
+    adam = Adam(rate=5e-4, betas=(0.5, 0.9), clip_norm=1.0, schedule=Linear(start=0.5))
+    return GAN(
+        name="mnist-mmd",
+        steps=5_000,
+        data=Images(source="mnist"),
+        prior=Uniform(dim=128),
+        generator=DCGANGenerator(width=16),
+        critic=DCGANCritic(width=16, outputs=16),
+        objective=MMD(kernel=RationalQuadraticKernel(add_linear=1.0)),
+        penalties=(GradientPenalty(weight=1.0), ActivationPenalty(weight=1.0)),
+        critic_steps=5,
+        generator_optimiser=adam,
+        critic_optimiser=adam,
+        sample_every=500,
+        checkpoint_every=500,
         evaluation=Evaluation(features="lenet-mnist"),
     )
 

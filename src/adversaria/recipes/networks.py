@@ -2,9 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 
 from adversaria.recipes.config import Config, OneOf
+
+Outputs = Annotated[int, Field(ge=1, le=256)]
 
 
 class MLPGenerator(Config):
@@ -29,6 +31,8 @@ class MLPCritic(Config):
     """Hidden layers."""
     normalisation: Literal["none", "spectral"] = "none"
     """Spectral normalisation bounds each layer's Lipschitz constant by 1."""
+    outputs: Outputs = 1
+    """Scores of each sample: 1, or the dimension of the features that mmd and cramer compare, 16 or 256 usually."""
 
 
 class DCGANGenerator(Config):
@@ -49,6 +53,8 @@ class DCGANCritic(Config):
     """Channels at the finest hidden resolution; doubled at each coarser one, to at most 8 times."""
     normalisation: Literal["none", "batch", "spectral"] = "none"
     """Batch normalisation couples the samples of a batch, so it cannot be combined with gradient penalties."""
+    outputs: Outputs = 1
+    """Scores of each sample: 1, or the dimension of the features that mmd and cramer compare, 16 or 256 usually."""
 
 
 Generator = Annotated[MLPGenerator | DCGANGenerator, *OneOf]

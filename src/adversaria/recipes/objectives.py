@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from adversaria.recipes.config import Config, OneOf, Positive
+from adversaria.recipes.kernels import Kernel, RationalQuadraticKernel
 
 
 class Minimax(Config):
@@ -47,7 +48,23 @@ class Relativistic(Config):
     kind: Literal["relativistic"] = "relativistic"
 
 
-Objective = Annotated[Minimax | NonSaturating | LeastSquares | Hinge | Wasserstein | Relativistic, *OneOf]
+class MMD(Config):
+    """Maximum mean discrepancy of the critic's features; give the critic several outputs."""
+
+    kind: Literal["mmd"] = "mmd"
+    kernel: Kernel = RationalQuadraticKernel()
+    """What compares features."""
+
+
+class Cramer(Config):
+    """The critic plays the Cramér surrogate, the generator the energy distance; give the critic several outputs."""
+
+    kind: Literal["cramer"] = "cramer"
+
+
+Objective = Annotated[
+    Minimax | NonSaturating | LeastSquares | Hinge | Wasserstein | Relativistic | MMD | Cramer, *OneOf
+]
 
 
 class GradientPenalty(Config):
@@ -84,4 +101,15 @@ class Dragan(Config):
     """Factor in the critic's loss."""
 
 
-Penalty = Annotated[GradientPenalty | R1 | R2 | Dragan, *OneOf]
+class ActivationPenalty(Config):
+    """weight · the mean square of each hidden layer of the critic, added up, over real samples and fakes."""
+
+    kind: Literal["activation"] = "activation"
+    weight: Positive = 1.0
+    """Factor in the critic's loss."""
+
+
+SlopePenalty = GradientPenalty | R1 | R2 | Dragan
+"""Those that bound the critic's slope, sample by sample."""
+
+Penalty = Annotated[SlopePenalty | ActivationPenalty, *OneOf]

@@ -23,7 +23,7 @@ from adversaria.recipes.classifier import Classifier
 from adversaria.recipes.classifiers import lenet_digits, lenet_mnist
 from adversaria.recipes.data import Images, Toy, data_alone
 from adversaria.recipes.gan import GAN
-from adversaria.recipes.images import cifar10_dcgan, digits_dcgan, images_dcgan, mnist_dcgan
+from adversaria.recipes.images import cifar10_dcgan, digits_dcgan, images_dcgan, mnist_dcgan, mnist_mmd
 from adversaria.recipes.run import Recipe
 from adversaria.recipes.toy_games import Bilinear
 from adversaria.recipes.toys import bilinear, grid25_mlp, ring8_mlp
@@ -35,6 +35,7 @@ PUBLISHED: tuple[Callable[[], Recipe], ...] = (
     digits_dcgan,
     images_dcgan,
     mnist_dcgan,
+    mnist_mmd,
     cifar10_dcgan,
     grid25_mlp,
     ring8_mlp,

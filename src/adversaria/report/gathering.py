@@ -36,6 +36,7 @@ from adversaria.report.pictures import Pixels, spread
 from adversaria.report.provenance import Provenance, commands
 from adversaria.report.walking import walking
 from adversaria.runs import Run
+from adversaria.witnesses import by_witness
 
 SCORED = 2_000
 """Most images of a group that the critic scores."""
@@ -101,6 +102,8 @@ def _shown(run: Run, recipe: recipes.Recipe, seed: int) -> tuple[Images | Points
         notes = [f"The data cannot be read, so nothing real is shown. {error}"]
         return (_images(model, None, seed) if len(model.space.shape) == 3 else None), notes
     notes = _diverged(model, seed)
+    if isinstance(model, Model) and source is not None and not notes:
+        model = by_witness(model, source, seed=seed)
     if isinstance(source, Splits):
         return _images(model, source, seed), [*notes, *_changed(run, source)]
     assert source is not None  # noqa: S101 (it has data)
