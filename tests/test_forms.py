@@ -34,6 +34,9 @@ WITH_COMPILER = pytest.mark.skipif(not compiled._has_cpp_compiler(), reason="the
 
 R1, GP = {"kind": "r1", "weight": 1.0}, {"kind": "gradient-penalty", "weight": 10.0}
 FEATURES = {"kind": "mlp", "width": 8, "depth": 2, "outputs": 5}
+# A discrepancy does not see a shift of all features: the last bias has a gradient of rounding alone, which Adam with
+# its usual epsilon would make into steps.
+NOISELESS = {"epsilon": 1e-3}
 LABELLED = {"kind": "images", "source": "digits", "held_out": 0.2}
 RING = {
     "saturating": {"objective": "minimax"},
@@ -66,9 +69,19 @@ RING = {
         "critic": FEATURES,
         "penalties": [GP, "activation"],
         "critic_steps": 2,
+        "critic_optimiser": NOISELESS,
     },
-    "MMD, energy": {"objective": {"kind": "mmd", "kernel": "energy"}, "critic": FEATURES, "penalties": [GP]},
-    "MMD, median rule": {"objective": {"kind": "mmd", "kernel": "median-rbf"}, "critic": FEATURES},
+    "MMD, energy": {
+        "objective": {"kind": "mmd", "kernel": "energy"},
+        "critic": FEATURES,
+        "penalties": [GP],
+        "critic_optimiser": NOISELESS,
+    },
+    "MMD, median rule": {
+        "objective": {"kind": "mmd", "kernel": "median-rbf"},
+        "critic": FEATURES,
+        "critic_optimiser": NOISELESS,
+    },
     "Cramér": {"objective": "cramer", "critic": FEATURES, "penalties": [GP], "share_fakes": False},
 }
 DIGITS = {

@@ -71,6 +71,8 @@ class MMD:
         kernel: compares features; or a rule that chooses one for each pair of batches (`MedianRBF`), whose choice
             counts as a constant in gradients.
 
+    A shift of all features changes nothing but under `Polynomial`, so that the last bias of a critic is idle.
+
     Distances and sums are in float64, since M̂ is a small difference of large numbers (`Kernel.quick`).
 
     >>> from adversaria.kernels import Linear

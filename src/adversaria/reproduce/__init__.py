@@ -15,6 +15,7 @@ from adversaria.reproduce.digits import DIGITS, MNIST
 from adversaria.reproduce.grid25 import GRID25
 from adversaria.reproduce.grid25_corrected import GRID25_CORRECTED
 from adversaria.reproduce.mixture1d_corrected import MIXTURE1D_CORRECTED
+from adversaria.reproduce.mmd import MMD_MNIST
 from adversaria.reproduce.mnist_corrected import MNIST_CORRECTED
 from adversaria.reproduce.objectives import OBJECTIVES_GRID25
 from adversaria.reproduce.page import write_results
@@ -25,6 +26,7 @@ from adversaria.reproduce.priors_dimension import PRIORS_DIMENSION
 from adversaria.reproduce.priors_way import PRIORS_WAY
 from adversaria.reproduce.rates import RATES_MNIST
 from adversaria.reproduce.results import Results
+from adversaria.reproduce.small_critic import MMD_CIFAR10_SMALL
 from adversaria.reproduce.study import Column, Floor, Published, Row, Study, Tier, TierName
 
 STUDIES: tuple[Study, ...] = (
@@ -41,6 +43,8 @@ STUDIES: tuple[Study, ...] = (
     PRIORS_DIMENSION,
     PRIORS_WAY,
     RATES_MNIST,
+    MMD_MNIST,
+    MMD_CIFAR10_SMALL,
 )
 """All studies."""
 
