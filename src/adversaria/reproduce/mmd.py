@@ -107,7 +107,7 @@ MMD_MNIST = Study(
         "`mnist-mmd` (quick: 2,000 steps; full: width 64 and 50,000 steps) with another objective and its penalties, "
         f"and nothing else; the critic gives {FEATURES} features, for WGAN-GP one score. {SAMPLES:,} images against "
         "the 10,000 test digits in the features of `lenet-mnist`, which also gives the *classifier score*, the formula "
-        "of the Inception Score. Published figures were measured in the features of another LeNet, so only their order says "
-        "anything. No rate was tuned for one objective."
+        "of the Inception Score. Published figures were measured in the features of another LeNet, so only their order "
+        "says anything. No rate was tuned for one objective."
     ),
 )
