@@ -7,7 +7,7 @@ generator's width, and of all of it, as theirs are of their generator's 64.
 
 from adversaria.recipes import GAN, Images
 from adversaria.recipes.images import mnist_mmd
-from adversaria.reproduce.mmd import COLUMNS, FEATURES, SOURCE, distances, playing
+from adversaria.reproduce.mmd import COLUMNS, FEATURES, RQ_STAR, SOURCE, distances, playing
 from adversaria.reproduce.priors import REAL, real_distances, sized
 from adversaria.reproduce.priors_cifar10 import features, source
 from adversaria.reproduce.study import Floor, Published, Row, Study, Tier
@@ -15,7 +15,7 @@ from adversaria.reproduce.study import Floor, Published, Row, Study, Tier
 SAMPLES = 4_000
 """Images of each run."""
 
-LABELS = ("MMD, rq*", "Cramér", "WGAN-GP")
+LABELS = (RQ_STAR, "Cramér", "WGAN-GP")
 SMALL, LARGE = "small critic", "large critic"
 
 
@@ -52,8 +52,8 @@ MMD_CIFAR10_SMALL = Study(
     measure=distances(SAMPLES, features),
     columns=COLUMNS,
     published={
-        f"MMD, rq*, {SMALL}": _theirs("5.86", "48.10", "0.032"),
-        f"MMD, rq*, {LARGE}": _theirs("6.51", "39.90", "0.027"),
+        f"{RQ_STAR}, {SMALL}": _theirs("5.86", "48.10", "0.032"),
+        f"{RQ_STAR}, {LARGE}": _theirs("6.51", "39.90", "0.027"),
         f"Cramér, {SMALL}": _theirs("4.67", "74.93", "0.060"),
         f"Cramér, {LARGE}": _theirs("6.39", "40.27", "0.028"),
         f"WGAN-GP, {SMALL}": _theirs("3.15", "147.09", "0.116"),
