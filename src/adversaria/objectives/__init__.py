@@ -22,6 +22,7 @@ Nothing here calls `backward`, moves a tensor to a device, or keeps state.
 from adversaria.objectives.bandwidth import MedianRBF
 from adversaria.objectives.cramer import Cramer
 from adversaria.objectives.discrepancy import MMD, KernelRule
+from adversaria.objectives.feature_matching import FeatureMatching
 from adversaria.objectives.hinge import Hinge
 from adversaria.objectives.least_squares import LeastSquares
 from adversaria.objectives.logistic import Minimax, NonSaturating
@@ -37,6 +38,7 @@ __all__ = [
     "ActivationPenalty",
     "Cramer",
     "Dragan",
+    "FeatureMatching",
     "GradientPenalty",
     "Hinge",
     "KernelRule",
