@@ -25,7 +25,15 @@ PUBLISHED = {
 
 def played(play, steps, *, rate=0.1, start=(1.0, 1.0), weight=0.1):
     """Positions (steps + 1, 2), the first one at the start."""
-    recipe = recipes.Bilinear(name="b", steps=steps, play=play, rate=rate, start=start, history_weight=weight)
+    pulled = play == "historical-averaging"
+    recipe = recipes.Bilinear(
+        name="b",
+        steps=steps,
+        play="simultaneous" if pulled else play,
+        rate=rate,
+        start=start,
+        historical_averaging=weight if pulled else None,
+    )
     state = assemble.state(recipe, SampleSpace(shape=()), torch.device("cpu"))
     form, feed = Eager(state), NoFeed()
     path = [start]

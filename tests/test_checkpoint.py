@@ -23,6 +23,7 @@ def begun(recipe, steps=0):
     source = assemble.data_of(recipe)
     state = assemble.state(recipe, assemble.space_of(source), torch.device("cpu"))
     feed = assemble.feed(recipe, source, torch.device("cpu"))
+    assemble.acquaint(recipe, state, feed)
     play(state, feed, recipe, steps)
     return state, feed
 
@@ -48,6 +49,9 @@ def assert_same(one, other):
         assert torch.equal(value, other[name]), name
 
 
+VIRTUAL = {
+    player: {"kind": "dcgan", "width": 2, "normalisation": "virtual-batch"} for player in ("generator", "critic")
+}
 RECIPES = {
     "ring": ("ring", {}),
     "digits": ("digits", {}),
@@ -56,9 +60,15 @@ RECIPES = {
     "spectral": ("digits", {"critic": {"kind": "dcgan", "width": 2, "normalisation": "spectral"}}),
     "conditional": ("digits", {"conditional": True}),
     "classifier": ("classifier", {}),
+    "pulled": ("digits", {"historical_averaging": 0.1}),
+    "virtual": ("digits", VIRTUAL | {"batch_size": 32}),
+    "weights, in a batch": (
+        "digits",
+        {"critic": {"kind": "dcgan", "width": 2, "normalisation": "weight", "minibatch": "reference"}},
+    ),
 } | {
-    play: ("bilinear", {"play": play})
-    for play in ("simultaneous", "extragradient", "optimistic", "historical-averaging")
+    f"{play}, {weight}": ("bilinear", {"play": play, "historical_averaging": weight})
+    for play, weight in (("simultaneous", None), ("simultaneous", 0.1), ("extragradient", 0.1), ("optimistic", None))
 }
 
 

@@ -37,6 +37,7 @@ FEATURES = {"kind": "mlp", "width": 8, "depth": 2, "outputs": 5}
 # A discrepancy does not see a shift of all features: the last bias has a gradient of rounding alone, which Adam with
 # its usual epsilon would make into steps.
 NOISELESS = {"epsilon": 1e-3}
+MLP = {"kind": "mlp", "width": 8, "depth": 2}
 LABELLED = {"kind": "images", "source": "digits", "held_out": 0.2}
 RING = {
     "saturating": {"objective": "minimax"},
@@ -83,6 +84,19 @@ RING = {
         "critic_optimiser": NOISELESS,
     },
     "Cramér": {"objective": "cramer", "critic": FEATURES, "penalties": [GP], "share_fakes": False},
+    "pulled to the past": {"historical_averaging": 0.3, "clip_weights": 0.3, "critic_optimiser": {"clip_norm": 0.05}},
+    "feature matching": {"feature_matching": "squared", "share_fakes": False},
+    "absolute feature matching": {"feature_matching": "absolute"},
+    "instance noise": {"instance_noise": {"deviation": 0.5, "until": 0.4}, "penalties": ["r1"], "critic_steps": 2},
+    "minibatch discrimination": {"critic": MLP | {"minibatch": {"kernels": 3, "dim": 2}}},
+    "as in the code": {"critic": MLP | {"minibatch": {"kernels": 3, "dim": 2, "variant": "reference"}}},
+    "weight normalisation": {"critic": MLP | {"normalisation": "weight"}, "penalties": ["r1"]},
+    "virtual batch normalisation": {
+        "critic": MLP | {"normalisation": "virtual-batch"},
+        "generator": MLP | {"normalisation": "virtual-batch"},
+        "penalties": ["r1"],
+        "batch_size": 32,
+    },
 }
 DIGITS = {
     "batch normalisation": {"penalties": [R1]},
@@ -98,6 +112,18 @@ DIGITS = {
         "critic": {"kind": "dcgan", "width": 2, "outputs": 4},
         "penalties": [GP, "activation"],
     },
+    "virtual batch normalisation": {
+        "critic": {"kind": "dcgan", "width": 2, "normalisation": "virtual-batch"},
+        "generator": {"kind": "dcgan", "width": 2, "normalisation": "virtual-batch"},
+        "conditional": True,
+        "batch_size": 32,
+    },
+    "all that compares": {
+        "critic": {"kind": "dcgan", "width": 2, "normalisation": "weight", "minibatch": "reference"},
+        "feature_matching": "squared",
+        "historical_averaging": 0.1,
+        "instance_noise": 0.1,
+    },
 }
 
 
@@ -106,6 +132,7 @@ def played(recipe):
     data = assemble.data_of(recipe)
     state = assemble.state(recipe, assemble.space_of(data), CPU)
     feed = assemble.feed(recipe, data, CPU)
+    assemble.acquaint(recipe, state, feed)
     for module in (state.game.players, *(average.module for average in state.averages.values())):
         module.double()
 
@@ -238,6 +265,13 @@ STACKABLE = [
     "decay and schedules",
     "DRAGAN",
     "hinge",
+    "pulled to the past",
+    "feature matching",
+    "instance noise",
+    "minibatch discrimination",
+    "as in the code",
+    "weight normalisation",
+    "virtual batch normalisation",
 ]
 
 
@@ -355,7 +389,7 @@ def faulty(fault):
     if fault == "other optimiser":
         descents["critic"] = optimisers.Descent(torch.optim.SGD(game.players["critic"].parameters(), 0.1), 0.1)
     if fault == "hooked":
-        optimisers.pull_to_history(descents["critic"].optimiser, 0.1)
+        descents["critic"].optimiser.register_step_pre_hook(lambda *_: None)
     if fault == "amsgrad":
         descents["critic"].optimiser.param_groups[0]["amsgrad"] = True
     return State(game, descents, steps=10), [(Batch(torch.randn(4, 2)), {"latent": torch.randn(4, 2)})]
@@ -557,3 +591,32 @@ def test_the_clock_counts_each_play_of_a_phase(tiny):
     form.sync()
     assert functional._steps_made(state.descents["critic"].optimiser) == 12
     assert functional._steps_made(state.descents["generator"].optimiser) == 4
+
+
+def test_each_role_of_a_player_is_pulled_to_a_past_of_its_own():
+    """A role's past begins where its first step does, which is where another role has led to by then."""
+
+    def towards(target):
+        return lambda players, batch, draws, made: Outcome((players["a"](batch.real) - target).square().mean())
+
+    def state():
+        players = nn.ModuleDict({"a": nn.Linear(2, 2)}).double()
+        phases = [
+            Phase(role, (Move(("a",), towards(target), role=role),)) for role, target in (("up", 3), ("down", -1))
+        ]
+        descents = {
+            f"a/{role}": optimisers.Descent(
+                optimisers.adam(players.parameters(), rate=rate, betas=(0.9, 0.99)), rate, history=weight
+            )
+            for role, rate, weight in (("up", 0.1, 0.3), ("down", 0.05, 2.0))
+        }
+        return State(Game(players, tuple(phases)), descents, steps=ROUNDS)
+
+    draw = torch.Generator().manual_seed(1)
+    inputs = [(Batch(torch.randn(5, 2, generator=draw, dtype=torch.float64)), {}) for _ in "12"]
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        mine = state()
+    theirs = copy.deepcopy(mine)
+    form = Compiled(mine, program(record(mine, inputs), interpreter))
+    assert_equal_play(form, mine, Eager(theirs), theirs, lambda step: inputs, **EXACT)

@@ -431,9 +431,12 @@ def test_dcgan_says_which_sides_it_is_made_for(shape):
         (lambda: MLPCritic((2, 3), width=4, depth=1, generator=random()), r"\(d,\) or \(C, H, W\), got \(2, 3\)"),
         (
             lambda: MLPCritic((2,), width=4, depth=1, normalisation="batch", generator=random()),
-            "none, spectral; got 'b",
+            "none, virtual-batch, spectral, weight; got 'b",
         ),
-        (lambda: DCGANCritic((1, 8, 8), width=4, normalisation="layer", generator=random()), "none, batch, spectral"),
+        (
+            lambda: DCGANCritic((1, 8, 8), width=4, normalisation="layer", generator=random()),
+            "none, batch, virtual-batch, spectral",
+        ),
         (lambda: DCGANCritic((1, 8, 8), width=1.5, generator=random()), "width.*1.5"),
     ],
 )

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from adversaria.training import checkpoint
-from adversaria.training.optimisers import Descent, ExtragradientSGD, OptimisticSGD, adam, pull_to_history
+from adversaria.training.optimisers import Descent, ExtragradientSGD, OptimisticSGD, adam
 from adversaria.training.schedules import linear
 
 
@@ -65,28 +65,46 @@ def test_extragradient_needs_pairs_to_land_and_forgets_between_them():
         assert ("origin" in optimiser.state[theta]) == expected
 
 
-@pytest.mark.parametrize("inner", ["sgd", "adam"])
-def test_historical_averaging(inner):
-    """g + 2w(θ − θ̄) by hand, with the mean of all positions recomputed each time."""
+INNER = {
+    "sgd": lambda p: torch.optim.SGD(p, 0.05),
+    "adam": lambda p: adam(p, rate=0.05, betas=(0.5, 0.9)),
+    "optimistic": lambda p: OptimisticSGD(p, 0.05),
+}
 
-    def make(parameters):
-        if inner == "sgd":
-            return torch.optim.SGD(parameters, 0.05)
-        return adam(parameters, rate=0.05, betas=(0.5, 0.9))
 
+def pulled(make, steps, *, constraint=None, **settings):
+    """Positions (steps, 3) by `Descent.step`."""
     theta = nn.Parameter(start())
-    plain, past = make([theta]), [start()]
+    descent, path = Descent(make([theta]), 0.05, **settings), []
+    for _ in range(steps):
+        theta.grad = field(theta.detach())
+        descent.step(constraint)
+        path.append(theta.detach().clone())
+    return torch.stack(path)
+
+
+@pytest.mark.parametrize("constraint", [None, lambda weight: weight.clamp(-0.8, 0.8)], ids=["free", "clipped"])
+@pytest.mark.parametrize("inner", INNER)
+def test_historical_averaging(inner, constraint):
+    """g + 2w(θ − θ̄) by hand, then bounded, with the mean of all positions recomputed each time."""
+    theta = nn.Parameter(start())
+    plain, past = INNER[inner]([theta]), [start()]
     for _ in range(25):
-        theta.grad = field(theta.detach()) + 2 * 0.3 * (theta.detach() - torch.stack(past).mean(0))
+        gradient = field(theta.detach()) + 2 * 0.3 * (theta.detach() - torch.stack(past).mean(0))
+        theta.grad = gradient * (0.7 / (gradient.norm() + 1e-6)).clamp(max=1.0)
         plain.step()
+        with torch.no_grad():
+            theta.copy_(theta if constraint is None else constraint(theta))
         past.append(theta.detach().clone())
-    ours = descend(lambda p: pull_to_history(make(p), 0.3), 25)
+    ours = pulled(INNER[inner], 25, constraint=constraint, clip_norm=0.7, history=0.3)
     torch.testing.assert_close(ours, torch.stack(past[1:]), rtol=1e-10, atol=1e-12)
 
 
-def test_the_first_pull_is_none():
-    free = descend(lambda p: torch.optim.SGD(p, 0.05), 1)
-    assert torch.equal(descend(lambda p: pull_to_history(torch.optim.SGD(p, 0.05), 9.0), 1), free)
+def test_the_first_pull_is_none_and_without_history_there_is_none():
+    free = descend(INNER["sgd"], 5)
+    assert torch.equal(pulled(INNER["sgd"], 1, history=9.0), free[:1])
+    assert torch.equal(pulled(INNER["sgd"], 5), free)
+    assert not torch.equal(pulled(INNER["sgd"], 5, history=9.0), free)
 
 
 def test_adam_is_adam():
@@ -130,9 +148,8 @@ OPTIMISERS = {
     "adamw": lambda p: adam(p, rate=0.05, betas=(0.5, 0.9), weight_decay=0.1),
     "optimistic": lambda p: OptimisticSGD(p, 0.05),
     "extragradient": lambda p: ExtragradientSGD(p, 0.05),
-    "history": lambda p: pull_to_history(torch.optim.SGD(p, 0.05), 0.3),
-    "history-adam": lambda p: pull_to_history(adam(p, rate=0.05, betas=(0.5, 0.9)), 0.3),
 }
+OPTIMISERS |= {f"{name}, pulled": OPTIMISERS[name] for name in ("sgd", "adam", "optimistic", "extragradient")}
 
 
 def network(layout):
@@ -143,11 +160,12 @@ def network(layout):
     return torch_layer.to(memory_format=layout)
 
 
-def train(module, optimiser, steps, first=0):
+def train(module, optimiser, steps, *, history, first=0):
+    descent = Descent(optimiser, 0.05, history=history)
     for step in range(first, first + steps):
         optimiser.zero_grad()
         module(torch.randn(4, 2, 6, 6, generator=random(step))).square().mean().backward()
-        optimiser.step()
+        descent.step()
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=["rows", "channels-last"])
@@ -157,14 +175,15 @@ def test_memory_returns_to_the_bit(name, layout, before):
     """Saved as rows, restored in the layout of the weights: fused optimisers walk both in the order of memory."""
     module = network(layout)
     optimiser = OPTIMISERS[name](module.parameters())
-    train(module, optimiser, before)
+    history = 0.3 if "pulled" in name else None
+    train(module, optimiser, before, history=history)
     twin = copy.deepcopy(module)
     other = OPTIMISERS[name](twin.parameters())
     memory, groups = checkpoint._split(optimiser.state_dict())
     on_disk = {key: value.detach().contiguous().clone() for key, value in memory.items()}
     checkpoint.load_optimiser(other, on_disk, copy.deepcopy(groups))
-    train(module, optimiser, 3, first=before)
-    train(twin, other, 3, first=before)
+    train(module, optimiser, 3, history=history, first=before)
+    train(twin, other, 3, history=history, first=before)
     for (key, value), kept in zip(module.state_dict().items(), twin.state_dict().values(), strict=True):
         assert torch.equal(value, kept), key
 

@@ -391,7 +391,7 @@ def test_a_part_that_was_none_can_be_given_a_field():
         ({"data.held_out": 1}, "'data.held_out': Input should be less than 1"),
         ({"compilation": "sometimes"}, "'compilation'"),
         ({"penalties": '["r1", "r1"]'}, "penalties should be of different kinds, got r1, r1"),
-        ({"critic.normalisation": "batch"}, "set critic.normalisation to none or spectral, or penalties to []"),
+        ({"critic.normalisation": "batch"}, "to none, virtual-batch, spectral or weight, or penalties to []"),
         ({"objective": "wasserstein", "penalties": []}, "a Wasserstein critic needs a bounded slope"),
         ({"kind": "gna"}, "did you mean 'gan'?"),
     ],

@@ -390,6 +390,7 @@ def test_two_processes_on_one_run(server, killable, tmp_path):
 # --- from every checkpoint, with everything that is remembered -------------------------------------------------
 
 DCGAN = {"kind": "dcgan", "width": 2}
+VIRTUAL = {"normalisation": "virtual-batch"}
 REMEMBERED = {
     "plain": ("digits", {}),
     "adamw, clipped, linear": (
@@ -420,10 +421,20 @@ REMEMBERED = {
     ),
     "measured": ("digits", {"evaluation": {"every": 1, "samples": 50, "best": "kid"}}),
     "classifier": ("classifier", {"shift": 1, "steps": 6}),
-} | {
-    play: ("bilinear", {"play": play})
-    for play in ("simultaneous", "alternating", "extragradient", "optimistic", "historical-averaging")
-}
+    "pulled, both at once": ("bilinear", {"play": "simultaneous", "historical_averaging": 0.1}),
+    "pulled, noisy, matched": (
+        "ring",
+        {"historical_averaging": 0.1, "instance_noise": 0.2, "feature_matching": "squared", "critic_steps": 2},
+    ),
+    "virtual": (
+        "digits",
+        {"critic": DCGAN | VIRTUAL, "generator": DCGAN | VIRTUAL, "batch_size": 32},
+    ),
+    "weights, in a batch": (
+        "digits",
+        {"critic": DCGAN | {"normalisation": "weight", "minibatch": "reference"}},
+    ),
+} | {play: ("bilinear", {"play": play}) for play in ("simultaneous", "alternating", "extragradient", "optimistic")}
 
 
 def resumed_from_each(recipe, tmp_path):

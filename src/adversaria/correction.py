@@ -71,7 +71,7 @@ def calibrate_run(
         SamplingError: y is missing for a conditional model; or the method does not fit what the critic was trained for,
             see `sampling.calibrate`.
     """
-    model = judged(run.model()) if model is None else model
+    model = judged(run.model() if model is None else model)
     if model.conditional and y is None:
         raise SamplingError(
             f"'{model.recipe.name}' has classes, and each has a ratio of its own; pass y=, or use calibrate_classes"
@@ -92,7 +92,7 @@ def calibrate_classes(
     Raises:
         RunError, SamplingError: a class cannot be calibrated; it is named.
     """
-    model = judged(run.model()) if model is None else model
+    model = judged(run.model() if model is None else model)
     ratios = []
     for y, name in enumerate(model.space.classes):
         try:

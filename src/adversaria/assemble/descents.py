@@ -33,8 +33,8 @@ def _(config: recipes.Cosine) -> Schedule:
     return schedules.cosine(warmup=config.warmup)
 
 
-def descent(config: recipes.Adam, player: nn.Module) -> Descent:
-    """How a player descends."""
+def descent(config: recipes.Adam, player: nn.Module, *, history: float | None) -> Descent:
+    """How a player descends; `history` is the recipe's weight of historical averaging."""
     optimiser = optimisers.adam(
         player.parameters(),
         rate=config.rate,
@@ -42,4 +42,4 @@ def descent(config: recipes.Adam, player: nn.Module) -> Descent:
         epsilon=config.epsilon,
         weight_decay=config.weight_decay,
     )
-    return Descent(optimiser, config.rate, schedule(config.schedule), config.clip_norm)
+    return Descent(optimiser, config.rate, schedule(config.schedule), config.clip_norm, history)

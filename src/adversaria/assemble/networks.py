@@ -8,6 +8,7 @@ from torch import nn
 
 from adversaria import nn as networks
 from adversaria import recipes
+from adversaria.assemble.techniques import minibatch
 from adversaria.assemble.unknown import unknown
 from adversaria.errors import RecipeError
 from adversaria.randomness import generator_for
@@ -30,6 +31,7 @@ def _(
         width=config.width,
         depth=config.depth,
         input=config.input,
+        normalisation=config.normalisation,
         classes=classes,
         generator=random,
     )
@@ -40,7 +42,13 @@ def _(
     config: recipes.DCGANGenerator, latent_dim: int, shape: tuple[int, ...], classes: int, random: torch.Generator
 ) -> nn.Module:
     return networks.DCGANGenerator(
-        latent_dim, shape, width=config.width, input=config.input, classes=classes, generator=random
+        latent_dim,
+        shape,
+        width=config.width,
+        input=config.input,
+        normalisation=config.normalisation,
+        classes=classes,
+        generator=random,
     )
 
 
@@ -57,6 +65,7 @@ def _(config: recipes.MLPCritic, shape: tuple[int, ...], classes: int, random: t
         width=config.width,
         depth=config.depth,
         normalisation=config.normalisation,
+        minibatch=minibatch(config.minibatch),
         classes=classes,
         outputs=config.outputs,
         generator=random,
@@ -69,6 +78,7 @@ def _(config: recipes.DCGANCritic, shape: tuple[int, ...], classes: int, random:
         shape,
         width=config.width,
         normalisation=config.normalisation,
+        minibatch=minibatch(config.minibatch),
         classes=classes,
         outputs=config.outputs,
         generator=random,

@@ -11,6 +11,7 @@ from adversaria.assemble.descents import descent
 from adversaria.assemble.networks import gan_networks, placed
 from adversaria.assemble.objectives import objective, penalty
 from adversaria.assemble.priors import prior
+from adversaria.assemble.techniques import feature_matching, instance_noise
 from adversaria.assemble.unknown import unknown
 from adversaria.errors import RecipeError
 from adversaria.games import bilinear
@@ -41,13 +42,15 @@ def _(recipe: recipes.GAN, space: SampleSpace, device: torch.device) -> State:
         prior(recipe.prior),
         objective(recipe.objective),
         penalties={config.kind: penalty(config) for config in recipe.penalties},
+        feature_matching=feature_matching(recipe.feature_matching),
+        instance_noise=instance_noise(recipe.instance_noise),
         critic_steps=recipe.critic_steps,
         share_fakes=recipe.share_fakes,
         constraint=None if recipe.clip_weights is None else objectives.clip(recipe.clip_weights),
     )
     descents = {
-        "generator": descent(recipe.generator_optimiser, made),
-        "critic": descent(recipe.critic_optimiser, judge),
+        "generator": descent(recipe.generator_optimiser, made, history=recipe.historical_averaging),
+        "critic": descent(recipe.critic_optimiser, judge, history=recipe.historical_averaging),
     }
     averages = {}
     if recipe.averaging is not None:
@@ -59,7 +62,8 @@ def _(recipe: recipes.GAN, space: SampleSpace, device: torch.device) -> State:
 def _(recipe: recipes.Bilinear, space: SampleSpace, device: torch.device) -> State:
     game, make_optimiser = _bilinear_play(recipe)
     descents = {
-        name: Descent(make_optimiser(player.parameters()), recipe.rate) for name, player in game.players.items()
+        name: Descent(make_optimiser(player.parameters()), recipe.rate, history=recipe.historical_averaging)
+        for name, player in game.players.items()
     }
     return State(game, descents, steps=recipe.steps)
 
@@ -76,9 +80,6 @@ def _bilinear_play(recipe: recipes.Bilinear) -> tuple[Game, Callable[[Any], torc
             return bilinear.simultaneous(x, y, times=2), lambda p: optimisers.ExtragradientSGD(p, rate)
         case "optimistic":
             return bilinear.simultaneous(x, y), lambda p: optimisers.OptimisticSGD(p, rate)
-        case "historical-averaging":
-            weight = recipe.history_weight
-            return bilinear.simultaneous(x, y), lambda p: optimisers.pull_to_history(torch.optim.SGD(p, rate), weight)
 
 
 @state.register
@@ -89,4 +90,5 @@ def _(recipe: recipes.Classifier, space: SampleSpace, device: torch.device) -> S
         space.shape, len(space.classes), width=recipe.width, generator=generator_for(recipe.seed, "weights")
     )
     game = classification(placed(network, device), shift=recipe.shift)
-    return State(game, {"classifier": descent(recipe.optimiser, network)}, steps=recipe.steps)
+    history = recipe.historical_averaging
+    return State(game, {"classifier": descent(recipe.optimiser, network, history=history)}, steps=recipe.steps)

@@ -6,9 +6,9 @@ Its only equilibrium is (0, 0). In continuous time x² + y² is conserved: the p
     alternating            y answers the x that has just moved: the radius stays bounded
     extragradient          both look one step ahead first: shrinks
     optimistic             both use their last gradient to guess the next: shrinks
-    historical averaging   both are pulled to the mean of their past: shrinks
+    historical averaging   simultaneous, and both are pulled to the mean of their past: shrinks
 
-The last three are simultaneous games with another optimiser (`adversaria.training.optimisers`).
+The last three are simultaneous games with another descent (`adversaria.training.optimisers`).
 
 References:
     Goodfellow, "NIPS 2016 tutorial: Generative adversarial networks", 2016, https://arxiv.org/abs/1701.00160, §8.2.

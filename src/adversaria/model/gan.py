@@ -34,9 +34,19 @@ class Model(GenerativeModel):
         assert isinstance(self.recipe, recipes.GAN)  # noqa: S101 (see `built`)
         return assemble.objective(self.recipe.objective)
 
+    @property
+    def scores_alone(self) -> bool:
+        """Whether a sample's score is a function of the sample: not if the critic compares those of a batch."""
+        return not isinstance(self.recipe, recipes.GAN) or self.recipe.critic.minibatch is None
+
     @torch.no_grad()
     def scores(self, samples: Tensor, *, y: Tensor | None = None) -> Tensor:
-        """The critic's raw scores of samples (n, ...), (n, k), in chunks of fixed size."""
+        """The critic's raw scores of samples (n, ...), (n, k), in chunks of fixed size.
+
+        Raises:
+            ModelError: the critic sees its batch (minibatch discrimination), so no sample has a score of its own.
+        """
+        check_scores_alone(self)
         made = [
             self.critic(*(filled(part, start).to(self.device) for part in (samples, y) if part is not None))
             for start in range(0, max(1, len(samples)), CHUNK)
@@ -121,14 +131,29 @@ def judged(model: GenerativeModel) -> Model:
     """The model, if it has a critic of its samples.
 
     Raises:
-        ModelError: it has none.
+        ModelError: it has none, or one that scores no sample by itself.
     """
     if not isinstance(model, Model):
         raise ModelError(
             f"'{model.recipe.name}' has no critic of its samples, and this needs one; use a GAN, or leave out what is "
             f"to be done by a critic"
         )
+    check_scores_alone(model)
     return model
+
+
+def check_scores_alone(model: Model) -> None:
+    """Refuse a critic whose score of a sample depends on the others of a batch.
+
+    Raises:
+        ModelError: it does.
+    """
+    if not model.scores_alone:
+        raise ModelError(
+            f"the critic of '{model.recipe.name}' compares the samples of a batch (critic.minibatch), so no sample has "
+            f"a score of its own, and there is nothing to calibrate; train without it, or call model.critic on batches "
+            f"of one size, real or generated ones apart"
+        )
 
 
 @built.register

@@ -6,12 +6,14 @@
     critic.activations(x)          →  all hidden layers; critic.scores(activations, y) goes on from them
     encoder(x), encoder(x, noise)  →  style (B, s) and, where there are classes, logits (B, K)
     decoder(code)                  →  samples: a decoder is a generator whose latents are codes
+    player.acquaint(batch)             sets what is set from a first batch of its inputs, if there is anything
 
 The shape of a sample is an argument, never a class. All weights come from an explicit generator.
 """
 
 from adversaria.nn.autoencoder import ClusterHeads, DCGANEncoder, Heads, MLPEncoder
 from adversaria.nn.dcgan import DCGANCritic, DCGANGenerator
+from adversaria.nn.minibatch import MinibatchDiscrimination
 from adversaria.nn.mlp import MLPCritic, MLPGenerator
 
 __all__ = [
@@ -23,4 +25,5 @@ __all__ = [
     "MLPCritic",
     "MLPEncoder",
     "MLPGenerator",
+    "MinibatchDiscrimination",
 ]

@@ -76,7 +76,7 @@ class MLPEncoder(nn.Module):
         check_count("noise", noise)
         self.shape, self.noise = tuple(shape), noise
         size = check_sample_shape(self.shape) + noise
-        self.hidden = hidden_layers(size, width, depth, slope=0.0, normalised=False, generator=generator)
+        self.hidden = hidden_layers(size, width, depth, slope=0.0, normalisation="none", generator=generator)
         self.output = _Output(width, style, classes, generator=generator)
 
     def features(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
@@ -141,7 +141,7 @@ class DCGANEncoder(nn.Module):
         side, channels = layers[-1]
         size = channels * side * side
         self.mix = (
-            hidden_layers(size + noise, size, 1, slope=0.0, normalised=False, generator=generator)
+            hidden_layers(size + noise, size, 1, slope=0.0, normalisation="none", generator=generator)
             if noise
             else nn.Sequential()
         )

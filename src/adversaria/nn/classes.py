@@ -33,6 +33,8 @@ from torch import Tensor, nn
 from adversaria.errors import DataError
 from adversaria.nn.layers import embedding, linear, spectral
 from adversaria.nn.shapes import check_choice, check_classes_count
+from adversaria.nn.virtual_batch import Reference
+from adversaria.nn.weight_normalisation import weight_normalised
 
 Input = Literal["plain", "arctan"]
 """What a generator does to its latent before anything else."""
@@ -56,25 +58,35 @@ def check_classes(y: Tensor | None, classes: int, batch: int) -> None:
 
 
 class ClassLatent(nn.Module):
-    """Latents with the class's vector beside them.
+    """Latents with the class's vector beside them; where there is a reference batch, that comes first.
 
     Arguments:
         latent_dim: d.
         classes: how many; 0 for none.
         input: "plain", or "arctan" to bring each coordinate into (−1, 1).
+        referred: keep a reference batch of latents, of all classes in turn, for virtual batch normalisation.
         generator: of the vectors, N(0, 1) as the latents are.
     """
 
-    def __init__(self, latent_dim: int, classes: int, *, input: Input = "plain", generator: torch.Generator) -> None:
+    def __init__(
+        self,
+        latent_dim: int,
+        classes: int,
+        *,
+        input: Input = "plain",
+        referred: bool = False,
+        generator: torch.Generator,
+    ) -> None:
         super().__init__()
         check_classes_count(classes)
         check_choice("input", input, ("plain", "arctan"))
         self.latent_dim, self.classes, self.input = latent_dim, classes, input
         self.size = 2 * latent_dim if classes else latent_dim
+        self.reference = Reference((latent_dim,)) if referred else None
         self.embedding = embedding(classes, latent_dim, std=1.0, generator=generator) if classes else None
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        """z (B, d), y (B,): (B, size).
+        """z (B, d), y (B,): (B, size), or (n + B, size) with n rows of reference first.
 
         Raises:
             DataError: z or y is of the wrong shape.
@@ -83,9 +95,26 @@ class ClassLatent(nn.Module):
         if z.ndim != 2 or z.shape[1] != self.latent_dim:
             raise DataError(f"expected latents of shape (B, {self.latent_dim}), got {tuple(z.shape)}")
         check_classes(y, self.classes, z.shape[0])
+        if self.reference is not None:
+            z = self.reference.before(z)
+            if y is not None:
+                y = torch.cat([torch.arange(self.reference.rows, device=y.device) % self.classes, y])
         if self.input == "arctan":
             z = torch.atan(z) * (2 / math.pi)
         return z if self.embedding is None else torch.cat([z, self.embedding(y)], dim=1)
+
+    def acquaint(self, z: Tensor) -> None:
+        """Make the first of the latents z (N, d) the reference, if there is one.
+
+        Raises:
+            DataError: z is of the wrong shape, or too few.
+        """
+        if self.reference is not None:
+            self.reference.take(z)
+
+    def without_reference(self, rows: Tensor) -> Tensor:
+        """The rows (B, ...) that `forward` was called with, of all those (n + B, ...) that it gave."""
+        return rows if self.reference is None else self.reference.without(rows)
 
 
 class Scores(nn.Module):
@@ -96,19 +125,22 @@ class Scores(nn.Module):
         outputs: k, scores per sample; each has its own vectors v_y.
         classes: how many; 0 for none.
         std: of all first weights; the bias begins at 0.
-        normalised: divide the weights by their largest singular value.
+        normalisation: "spectral" divides all weights by their largest singular value, "weight" normalises those of the
+            linear map; any other is for the layers before.
         generator: of the weights.
     """
 
     def __init__(
-        self, features: int, outputs: int, *, classes: int, std: float, normalised: bool, generator: torch.Generator
+        self, features: int, outputs: int, *, classes: int, std: float, normalisation: str, generator: torch.Generator
     ) -> None:
         super().__init__()
         check_classes_count(classes)
         self.features, self.outputs, self.classes = features, outputs, classes
         self.linear = linear(features, outputs, std=std, generator=generator)
         self.projection = embedding(classes, outputs * features, std=std, generator=generator) if classes else None
-        if normalised:
+        if normalisation == "weight":
+            weight_normalised(self.linear)
+        if normalisation == "spectral":
             for layer in filter(None, (self.linear, self.projection)):
                 spectral(layer, generator)
 

@@ -19,15 +19,18 @@ adversarial networks, 2016, https://arxiv.org/abs/1511.06434.
 """
 
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from adversaria.errors import RecipeError
-from adversaria.nn.classes import ClassLatent, Input, Scores
-from adversaria.nn.layers import DCGAN_STD, SLOPE, activations, batch_norm, double, halve, linear, spectral
-from adversaria.nn.shapes import check_batch, check_choice, check_sizes
+from adversaria.nn.classes import ClassLatent, Input
+from adversaria.nn.critic import Critic, CriticNormalisation, with_normalised_weight
+from adversaria.nn.layers import DCGAN_STD, SLOPE, batch_norm, double, halve, linear
+from adversaria.nn.minibatch import MinibatchDiscrimination
+from adversaria.nn.shapes import check_choice, check_sizes
+from adversaria.nn.virtual_batch import VirtualBatchNorm
 
 COARSEST = {8: 2, 16: 4, 28: 7, 32: 4, 64: 4, 128: 4}
 """The coarsest hidden side for each side of an image."""
@@ -64,6 +67,7 @@ class DCGANGenerator(nn.Module):
         shape: of an image, (C, S, S).
         width: channels at the finest hidden side.
         input: "plain", or "arctan" to bring each coordinate of the latent into (−1, 1) first; see `classes`.
+        normalisation: "batch", as in the publication, or "virtual-batch".
         classes: how many; 0 for none.
         generator: of the weights, on the CPU.
 
@@ -78,6 +82,7 @@ class DCGANGenerator(nn.Module):
         *,
         width: int,
         input: Input = "plain",
+        normalisation: Literal["batch", "virtual-batch"] = "batch",
         classes: int = 0,
         generator: torch.Generator,
     ) -> None:
@@ -86,23 +91,26 @@ class DCGANGenerator(nn.Module):
         layers = plan(tuple(shape), width)[::-1]
         self.shape = tuple(shape)
         side, coarsest = layers[0]
-        self.latent = ClassLatent(latent_dim, classes, input=input, generator=generator)
+        check_choice("normalisation", normalisation, ("batch", "virtual-batch"))
+        referred = normalisation == "virtual-batch"
+        self.latent = ClassLatent(latent_dim, classes, input=input, referred=referred, generator=generator)
         self.project = nn.Sequential(
             linear(self.latent.size, coarsest * side * side, std=DCGAN_STD, generator=generator),
             nn.Unflatten(1, (coarsest, side, side)),
-            batch_norm(coarsest, generator=generator),
+            _normalising(coarsest, normalisation, generator),
             nn.ReLU(),
         )
         self.hidden = nn.Sequential()
         for (_, inputs), (_, outputs) in pairwise(layers):
             self.hidden.append(double(inputs, outputs, bias=False, generator=generator))
-            self.hidden.append(batch_norm(outputs, generator=generator))
+            self.hidden.append(_normalising(outputs, normalisation, generator))
             self.hidden.append(nn.ReLU())
         self.output = double(layers[-1][1], shape[0], generator=generator)
 
     def unbounded(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """The images before tanh, (B, C, S, S); see `forward`."""
-        return self.output(self.hidden(self.project(self.latent(z, y))))
+        hidden = self.hidden(self.project(self.latent(z, y)))
+        return self.output(self.latent.without_reference(hidden))
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """z (B, d), y (B,) int64 in [0, classes): images (B, C, S, S).
@@ -113,15 +121,24 @@ class DCGANGenerator(nn.Module):
         """
         return torch.tanh(self.unbounded(z, y))
 
+    def acquaint(self, z: Tensor, y: Tensor | None = None) -> None:
+        """Make the first of the latents z (N, d) the reference batch, under virtual batch normalisation.
 
-class DCGANCritic(nn.Module):
+        Raises:
+            DataError: z is of the wrong shape, or too few.
+        """
+        self.latent.acquaint(z)
+
+
+class DCGANCritic(Critic):
     """Images to raw scores: strided convolutions with leaky rectifiers, then a linear map.
 
     Arguments:
         shape: of an image, (C, S, S).
         width: channels at the finest hidden side.
         normalisation: "none", the choice under a gradient penalty; "batch" on all hidden layers but the first, as in
-            the publication; "spectral" on all weights.
+            the publication; "virtual-batch" on the same; "spectral" or "weight" on all weights.
+        minibatch: what the scores see of the rest of the batch; None for nothing.
         classes: how many; 0 for none.
         outputs: k, scores per sample.
         generator: of the weights, on the CPU.
@@ -135,65 +152,40 @@ class DCGANCritic(nn.Module):
         shape: tuple[int, ...],
         *,
         width: int,
-        normalisation: Literal["none", "batch", "spectral"] = "none",
+        normalisation: CriticNormalisation = "none",
+        minibatch: MinibatchDiscrimination | None = None,
         classes: int = 0,
         outputs: int = 1,
         generator: torch.Generator,
     ) -> None:
-        super().__init__()
         check_sizes(outputs=outputs)
-        check_choice("normalisation", normalisation, ("none", "batch", "spectral"))
+        check_choice("normalisation", normalisation, get_args(CriticNormalisation))
         layers = plan(tuple(shape), width)
-        self.shape = tuple(shape)
-        normalised = normalisation == "spectral"
-        self.hidden = nn.Sequential()
+        hidden = nn.Sequential()
         for inputs, (side, outputs_) in zip([shape[0], *(c for _, c in layers)], layers, strict=False):
-            batched = normalisation == "batch" and side < layers[0][0]
+            batched = normalisation in ("batch", "virtual-batch") and side < layers[0][0]
             convolution = halve(inputs, outputs_, bias=not batched, generator=generator)
-            self.hidden.append(spectral(convolution, generator) if normalised else convolution)
+            hidden.append(with_normalised_weight(convolution, normalisation, generator=generator))
             if batched:
-                self.hidden.append(batch_norm(outputs_, generator=generator))
-            self.hidden.append(nn.LeakyReLU(SLOPE))
+                hidden.append(_normalising(outputs_, normalisation, generator))
+            hidden.append(nn.LeakyReLU(SLOPE))
         side, channels = layers[-1]
-        self.output = Scores(
+        super().__init__(
+            tuple(shape),
+            hidden,
             channels * side * side,
-            outputs,
+            flat=False,
+            outputs=outputs,
             classes=classes,
             std=DCGAN_STD,
-            normalised=normalised,
+            normalisation=normalisation,
+            minibatch=minibatch,
             generator=generator,
         )
 
-    def features(self, x: Tensor) -> Tensor:
-        """The last hidden layer of x (B, C, S, S), flattened: (B, F).
 
-        Raises:
-            DataError: x is of the wrong shape.
-        """
-        return self.activations(x)[-1].flatten(1)
-
-    def activations(self, x: Tensor) -> tuple[Tensor, ...]:
-        """All hidden layers of x (B, C, S, S), finest first: (B, channels, side, side) each.
-
-        Raises:
-            DataError: x is of the wrong shape.
-        """
-        check_batch(x, self.shape)
-        return activations(self.hidden, x)
-
-    def scores(self, activations: tuple[Tensor, ...], y: Tensor | None = None) -> Tensor:
-        """The scores (B, k) of samples with these hidden layers, y (B,) int64 in [0, classes).
-
-        Raises:
-            DataError, TypeError: y does not fit.
-        """
-        return self.output(activations[-1].flatten(1), y)
-
-    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """x (B, C, S, S), y (B,) int64 in [0, classes): scores (B, k).
-
-        Raises:
-            DataError: x or y is of the wrong shape.
-            TypeError: y is given without classes, or missing with them.
-        """
-        return self.scores(self.activations(x), y)
+def _normalising(channels: int, normalisation: str, generator: torch.Generator) -> nn.Module:
+    """Batch normalisation, or virtual batch normalisation, with gains N(1, 0.02²)."""
+    if normalisation == "virtual-batch":
+        return VirtualBatchNorm(channels, std=DCGAN_STD, generator=generator)
+    return batch_norm(channels, generator=generator)

@@ -32,6 +32,7 @@ from adversaria.recipes.priors import Cauchy, Gamma, GaussianRing, Nonparametric
 from adversaria.recipes.reading import PUBLISHED, named, parse, read, recorded
 from adversaria.recipes.run import Averaging, Evaluation, Generative, RateTest, Recipe
 from adversaria.recipes.space import SampleSpace
+from adversaria.recipes.techniques import FeatureMatching, InstanceNoise, MinibatchDiscrimination
 from adversaria.recipes.toy_games import Bilinear
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "DCGANGenerator",
     "Dragan",
     "Evaluation",
+    "FeatureMatching",
     "Gamma",
     "Generative",
     "GaussianRing",
@@ -57,10 +59,12 @@ __all__ = [
     "Grid25",
     "Hinge",
     "Images",
+    "InstanceNoise",
     "LeastSquares",
     "Linear",
     "MLPCritic",
     "MLPGenerator",
+    "MinibatchDiscrimination",
     "Minimax",
     "Mixture1D",
     "NonSaturating",

@@ -8,6 +8,7 @@ Where a field admits several kinds (an objective, a prior), each kind is a type,
 name of the kind alone stands for that kind with its defaults: `objective="hinge"`.
 """
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field
@@ -32,6 +33,16 @@ def _kind_alone(value: Any) -> Any:
 def one_or_many(value: Any) -> Any:
     """One value stands for a list of it."""
     return [value] if isinstance(value, str | dict | Config) else value
+
+
+def alone(field: str) -> Callable[[Any], Any]:
+    """A word or a number alone stands for the part with that in its field."""
+
+    def whole(value: Any) -> Any:
+        value = none_in_words(value)
+        return {field: value} if isinstance(value, str | int | float) else value
+
+    return whole
 
 
 def names(value: Any) -> Any:

@@ -7,10 +7,11 @@ from pydantic import BeforeValidator, PositiveInt, model_validator
 from adversaria.recipes.config import Positive, one_or_many
 from adversaria.recipes.descent import Adam
 from adversaria.recipes.kernels import RationalQuadraticKernel, is_bounded
-from adversaria.recipes.networks import Critic, DCGANCritic, Generator
+from adversaria.recipes.networks import Critic, Generator
 from adversaria.recipes.objectives import MMD, Cramer, NonSaturating, Objective, Penalty, SlopePenalty, Wasserstein
 from adversaria.recipes.priors import Cauchy
 from adversaria.recipes.run import Generative
+from adversaria.recipes.techniques import Matching, Noise
 
 
 class GAN(Generative):
@@ -27,6 +28,10 @@ class GAN(Generative):
     """What the two play for."""
     penalties: Annotated[tuple[Penalty, ...], BeforeValidator(one_or_many)] = ()
     """Added to the critic's loss."""
+    feature_matching: Matching = None
+    """What the generator descends in place of the objective's loss; none: that."""
+    instance_noise: Noise = None
+    """On all that the critic sees; none: nothing."""
     clip_weights: Positive | None = None
     """Clip the critic's weights to ± this after each of its steps."""
     critic_steps: PositiveInt = 1
@@ -45,10 +50,15 @@ class GAN(Generative):
 
     @model_validator(mode="after")
     def _slopes_are_per_sample(self) -> Self:
-        if self._slope_penalties and isinstance(self.critic, DCGANCritic) and self.critic.normalisation == "batch":
+        if self._slope_penalties and self.critic.normalisation == "batch":
             raise ValueError(
                 "a gradient penalty needs a critic that scores each sample by itself, and batch normalisation mixes "
-                "them; set critic.normalisation to none or spectral, or penalties to []"
+                "them; set critic.normalisation to none, virtual-batch, spectral or weight, or penalties to []"
+            )
+        if self._slope_penalties and self.critic.minibatch is not None:
+            raise ValueError(
+                "a gradient penalty needs a critic that scores each sample by itself, and minibatch discrimination "
+                "compares them; set critic.minibatch to none, or penalties to []"
             )
         return self
 

@@ -93,6 +93,8 @@ class Recipe(Config):
     """How many of the latest checkpoints are kept."""
     compilation: Literal["auto", "always", "never"] = "auto"
     """Compile whole rounds. auto: time both forms at the start of a run that is long enough to repay it."""
+    historical_averaging: Positive | None = None
+    """Weight w of w·‖θ − mean of past θ‖² in the loss of every player; none: no pull to the past."""
 
 
 class Generative(Recipe):

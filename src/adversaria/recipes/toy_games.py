@@ -7,14 +7,12 @@ from adversaria.recipes.run import Recipe
 
 
 class Bilinear(Recipe):
-    """min_x max_y x·y, by five ways of playing."""
+    """min_x max_y x·y, by four ways of playing, each with historical averaging or without."""
 
     kind: Literal["bilinear"] = "bilinear"
-    play: Literal["simultaneous", "alternating", "extragradient", "optimistic", "historical-averaging"]
+    play: Literal["simultaneous", "alternating", "extragradient", "optimistic"]
     """The way of playing."""
     rate: Positive = 0.1
     """Learning rate of both players."""
     start: tuple[float, float] = (1.0, 1.0)
     """Where x and y begin."""
-    history_weight: Positive = 0.1
-    """Weight of ‖θ − mean of past θ‖² (historical averaging only)."""

@@ -48,6 +48,8 @@ def correct(run: Run, shown: Images | Points, *, seed: int) -> Corrected | str:
     model = run.model()
     if not isinstance(model, Model):
         return ""
+    if not model.scores_alone:
+        return "The critic compares the samples of a batch, so that it gives no sample a score to correct it by."
     if model.conditional:
         return CLASSES
     proposals = affordable(model)

@@ -217,8 +217,7 @@ def measured(shown: Points) -> list[Score]:
 
 def _in_the_plane(shown: Points) -> list[Chart]:
     view = shown.view or figures.window(shown.real)
-    halfway = _halfway(shown.scores)
-    return [
+    charts = [
         Chart.of(
             figures.scatter(shown.real, view, colour=REAL),
             "real points",
@@ -234,32 +233,38 @@ def _in_the_plane(shown: Points) -> list[Chart]:
             f"{len(shown.generated):,} samples. {_outside(shown.generated, view)}",
         ),
         Chart.of(figures.density(shown.density, view), "density", "Exact density", f"Density of {shown.law}"),
-        Chart.of(
-            figures.critic_field(shown.critic, view, halfway=halfway, marks=shown.modes),
-            "field",
-            "The critic's field",
-            "The critic's score over the plane",
-            "White lies halfway between its mean score of real and of generated points."
-            + (" Crosses mark the modes." if shown.modes is not None else ""),
-        ),
     ]
+    if shown.critic is not None:
+        halfway = _halfway(shown.scores)
+        charts.append(
+            Chart.of(
+                figures.critic_field(shown.critic, view, halfway=halfway, marks=shown.modes),
+                "field",
+                "The critic's field",
+                "The critic's score over the plane",
+                "White lies halfway between its mean score of real and of generated points."
+                + (" Crosses mark the modes." if shown.modes is not None else ""),
+            )
+        )
+    return charts
 
 
 def _on_the_line(shown: Points) -> list[Chart]:
     assert shown.at is not None  # noqa: S101 (a law on the line is evaluated along it)
     drawn = figures.line_density(shown.at, shown.density, generated=shown.generated, real=shown.real)
-    return [
+    charts = [
         Chart.of(
             drawn,
             "density",
             "Density and samples",
             "The exact density, and histograms of real and generated points",
             f"{len(shown.real):,} real and {len(shown.generated):,} generated points.",
-        ),
-        Chart.of(
-            figures.line_scores(shown.at, shown.critic), "field", "The critic's score", "Critic's score along the line"
-        ),
+        )
     ]
+    if shown.critic is not None:
+        figure = figures.line_scores(shown.at, shown.critic)
+        charts.append(Chart.of(figure, "field", "The critic's score", "Critic's score along the line"))
+    return charts
 
 
 def _halfway(scores: Mapping[str, Any]) -> float:

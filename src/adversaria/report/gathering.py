@@ -146,7 +146,7 @@ def _images(model: GenerativeModel, splits: Splits | None, seed: int) -> Images:
     return Images(
         generated=_pixels(made),
         held_out=_some(held_out, 64, seed) if len(held_out) else None,
-        scores=_image_scores(model, splits, seed) if isinstance(model, Model) else {},
+        scores=_image_scores(model, splits, seed) if isinstance(model, Model) and model.scores_alone else {},
         closest=_closest(_pixels(made[:8]), splits, seed),
         walks=_walks(model, seed),
         classes=[_class_row(model, compared, k, seed) for k in range(min(len(classes), CLASSES))],
@@ -225,7 +225,8 @@ def _points(model: Model, law: ToyLaw, seed: int) -> Points | None:
     fake = fake[fake.isfinite().all(1)]
     if not len(fake):
         return None
-    scores = _filled({"real": _finite_scores(model, real), "generated": _finite_scores(model, fake)})
+    sides = {"real": real, "generated": fake} if model.scores_alone else {}
+    scores = _filled({name: _finite_scores(model, points) for name, points in sides.items()})
     bare = _on_the_line(model, law, real) if law.dim == 1 else _in_the_plane(model, law, real)
     shown = replace(bare, generated=_doubles(fake), scores=scores)
     return _with_modes(shown, law, fake)
@@ -242,11 +243,12 @@ def _on_the_line(model: Model, law: ToyLaw, real: Tensor) -> Points:
 def _in_the_plane(model: Model, law: ToyLaw, real: Tensor) -> Points:
     view = window(_doubles(real))
     fine, coarse = (torch.from_numpy(mesh(view, side)).float() for side in (FINE, COARSE))
+    field = _field(model, coarse)
     return Points(
         law=law.name,
         real=_doubles(real),
         density=_density(law, fine).reshape(FINE, FINE),
-        critic=_field(model, coarse).reshape(COARSE, COARSE),
+        critic=None if field is None else field.reshape(COARSE, COARSE),
         view=view,
     )
 
@@ -268,7 +270,9 @@ def _density(law: ToyLaw, at: Tensor) -> Floats:
     return law.log_prob(at).double().exp().numpy()
 
 
-def _field(model: Model, at: Tensor) -> Floats:
+def _field(model: Model, at: Tensor) -> Floats | None:
+    if not model.scores_alone:
+        return None
     return model.scores(at).mean(1).double().cpu().nan_to_num(0.0).numpy()
 
 

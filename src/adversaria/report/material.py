@@ -77,15 +77,15 @@ class Images:
 class Points:
     """What a model of a law with known density made, and what it is compared with.
 
-    In the plane `density` and `critic` (its score) are (side, side) at the cells of `figures.mesh(view, side)`; on
-    the line they are (g,) at `at`.
+    In the plane `density` and `critic` (its score; None if it scores no point by itself) are (side, side) at the cells
+    of `figures.mesh(view, side)`; on the line they are (g,) at `at`.
     """
 
     law: str
     real: Floats
     """(n, d), d 1 or 2."""
     density: Floats
-    critic: Floats
+    critic: Floats | None
     generated: Floats = field(default_factory=lambda: np.empty((0, 2)))
     """(m, d)."""
     view: Window | None = None

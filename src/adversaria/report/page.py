@@ -21,6 +21,7 @@ from adversaria.report.material import Images, Material, Points
 from adversaria.report.scores import latest, scores
 from adversaria.report.series import Event, Series, quantities, rates, reconsidered, throughput
 from adversaria.report.style import FIRST, SECOND
+from adversaria.report.techniques import techniques
 from adversaria.report.walks import of_walking
 
 if TYPE_CHECKING:
@@ -65,7 +66,11 @@ def page(material: Material) -> str:
         snapshots=exhibits.of_snapshots(material.snapshots, material.shape),
         training=scoreboard.course(material.measured) + _training(material) + scoreboard.improvement(evaluated),
         table=scoreboard.table(evaluated),
-        facts=[("seed of the run", str(material.configuration.get("seed", ""))), *material.provenance.rows()],
+        facts=[
+            ("seed of the run", str(material.configuration.get("seed", ""))),
+            ("improved techniques", techniques(material.configuration)),
+            *material.provenance.rows(),
+        ],
         configuration=json.dumps(material.configuration, indent=2, ensure_ascii=False),
     )
 

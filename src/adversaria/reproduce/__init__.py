@@ -28,6 +28,7 @@ from adversaria.reproduce.rates import RATES_MNIST
 from adversaria.reproduce.results import Results
 from adversaria.reproduce.small_critic import MMD_CIFAR10_SMALL
 from adversaria.reproduce.study import Column, Floor, Published, Row, Study, Tier, TierName
+from adversaria.reproduce.techniques import TECHNIQUES_GRID25, TECHNIQUES_MNIST
 
 STUDIES: tuple[Study, ...] = (
     BILINEAR,
@@ -45,6 +46,8 @@ STUDIES: tuple[Study, ...] = (
     RATES_MNIST,
     MMD_MNIST,
     MMD_CIFAR10_SMALL,
+    TECHNIQUES_GRID25,
+    TECHNIQUES_MNIST,
 )
 """All studies."""
 

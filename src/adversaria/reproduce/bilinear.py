@@ -29,11 +29,13 @@ _EXACT = {
 """√(x² + y²) from (1, 1) with η = 0.1, w = 0.1: powers of the maps above, in float64."""
 
 
-def _recipe(play: str) -> Bilinear:
+def _recipe(way: str) -> Bilinear:
+    pulled = way == "historical-averaging"
     return Bilinear(
-        name=f"bilinear-{play}",
+        name=f"bilinear-{way}",
         steps=max(_TIMES),
-        play=play,  # type: ignore[arg-type]
+        play="simultaneous" if pulled else way,  # type: ignore[arg-type]
+        historical_averaging=0.1 if pulled else None,
         log_every=100,
         checkpoint_every=100,
         keep_checkpoints=max(_TIMES) // 100,

@@ -86,14 +86,7 @@ class Eager:
 
     def _step(self, move: Move) -> None:
         for name in move.descents:
-            descent = self.state.descents[name]
-            if descent.clip_norm is not None:
-                torch.nn.utils.clip_grad_norm_(descent.parameters, descent.clip_norm)
-            descent.optimiser.step()
-            if move.constraint is not None:
-                with torch.no_grad():
-                    for parameter in descent.parameters:
-                        parameter.copy_(move.constraint(parameter))
+            self.state.descents[name].step(move.constraint)
 
 
 def audience(phases: Sequence[Phase]) -> dict[str, set[str]]:

@@ -3,13 +3,13 @@ r"""A round as one pure function of tensors, recorded as a graph of primitive op
     (held, rates, given) ↦ (held', reports)
 
 *held* is all that a round changes: weights and buffers of the players, Adam's two moments of each weight in each way
-that its player descends, and the running averages. *rates* are the numbers that change from step to step and that a
-compiler must not take for constants: for each step of each descent
+that its player descends, the mean of its past where it is pulled there, and the running averages. *rates* are the
+numbers that change from step to step and that a compiler must not take for constants: for each step of each descent
 
-    η_t / (1 − β₁^t),      1 / √(1 − β₂^t),      1 − η_t · decay
+    η_t / (1 − β₁^t),      1 / √(1 − β₂^t),      1 − η_t · decay,      1/(t + 1) and [t = 1]
 
-with t the number of steps that have been made by it, and 1 − β_t of each average. They are worked out in float64 on the
-host. *given* are the batches and draws of the round.
+with t the number of steps that have been made by it, the last two only where there is a pull; and 1 − β_t of each
+average. They are worked out in float64 on the host. *given* are the batches and draws of the round.
 
 The game's own losses are called, with the players' weights replaced by *held*, and every primitive operation, of the
 gradients too, is recorded. So nothing is asked of a loss but that it be a function of its arguments; in particular it
@@ -31,6 +31,7 @@ from torch.utils import _pytree as pytree
 
 from adversaria.games.game import Batch, Move, Outcome, Phase, Players, Tensors, player_of
 from adversaria.training.eager import Inputs, Reports, report
+from adversaria.training.optimisers import Descent, history_of
 from adversaria.training.state import State
 
 ADAMS: tuple[type, ...] = (torch.optim.Adam, torch.optim.AdamW)
@@ -71,6 +72,8 @@ class Held(NamedTuple):
     """`DESCENT.NAME`: Adam's running mean of the gradient."""
     second: dict[str, Tensor]
     """`DESCENT.NAME`: Adam's running mean of its square."""
+    history: dict[str, Tensor]
+    """`DESCENT.NAME`: the mean of the weight's past, where there is a pull to it."""
     averages: dict[str, Tensor]
     """`PLAYER.NAME`: parameters and buffers of the average."""
 
@@ -80,16 +83,19 @@ def held_by(state: State) -> Held:
 
     Moments that no step has made yet are put into the optimisers as their first step would.
     """
-    weights, first, second, averages = (dict[str, Tensor]() for _ in range(4))
+    weights, first, second, history, averages = (dict[str, Tensor]() for _ in range(5))
     for player, module in state.game.players.items():
         weights |= {f"{player}.{name}": tensor.detach() for name, tensor in _tensors(module)}
     for way, descent in state.descents.items():
         for name, parameter in state.game.players[player_of(way)].named_parameters():
             memory = _memory(descent.optimiser, parameter)
             first[f"{way}.{name}"], second[f"{way}.{name}"] = memory["exp_avg"], memory["exp_avg_sq"]
+            if descent.history is not None:
+                memory["history_mean"], memory["history_count"] = history_of(descent.optimiser, parameter)
+                history[f"{way}.{name}"] = memory["history_mean"]
     for player, average in state.averages.items():
         averages |= {f"{player}.{name}": tensor.detach() for name, tensor in _tensors(average.module)}
-    return Held(weights, first, second, averages)
+    return Held(weights, first, second, history, averages)
 
 
 def _tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
@@ -128,13 +134,14 @@ class Clock:
         state.set_rates()
         for name in self._turns:
             self._steps[name] += 1
-            numbers += _adam_rates(state.descents[name].optimiser.param_groups[0], self._steps[name])
+            numbers += _rates(state.descents[name], self._steps[name])
         state.step += 1
         return self._like_weights(numbers + [1 - average.decay(state.step) for average in state.averages.values()])
 
     def blank(self) -> Tensor:
         """As many numbers as `rates` has, to record a round with."""
-        return self._like_weights([1.0] * (3 * len(self._turns) + len(self._state.averages)))
+        of_turns = sum(len(_rates(self._state.descents[name], 1)) for name in self._turns)
+        return self._like_weights([1.0] * (of_turns + len(self._state.averages)))
 
     def _like_weights(self, numbers: list[float]) -> Tensor:
         weight = next(self._state.game.players.parameters())
@@ -145,6 +152,8 @@ class Clock:
         for name, descent in self._state.descents.items():
             for memory in descent.optimiser.state.values():
                 memory["step"].fill_(self._steps[name])
+                if descent.history is not None:
+                    memory["history_count"].fill_(self._steps[name] + 1)
 
 
 def _steps_made(optimiser: torch.optim.Optimizer) -> int:
@@ -154,10 +163,12 @@ def _steps_made(optimiser: torch.optim.Optimizer) -> int:
     return counts.pop()
 
 
-def _adam_rates(group: dict[str, Any], step: int) -> list[float]:
+def _rates(descent: Descent, step: int) -> list[float]:
+    group = descent.optimiser.param_groups[0]
     first, second = group["betas"]
     rate = float(group["lr"])
-    return [rate / (1 - first**step), 1 / math.sqrt(1 - second**step), 1 - rate * group["weight_decay"]]
+    adam = [rate / (1 - first**step), 1 / math.sqrt(1 - second**step), 1 - rate * group["weight_decay"]]
+    return adam if descent.history is None else [*adam, 1 / (step + 1), float(step == 1)]
 
 
 # --- a round ---------------------------------------------------------------------------------------------------
@@ -230,11 +241,14 @@ class _Round:
 
     def _descend(self, way: str, gradients: Tensors, move: Move) -> None:
         descent, player = self.state.descents[way], player_of(way)
+        step = _Adam(descent.optimiser, next(self._rates), next(self._rates), next(self._rates))
+        if descent.history is not None:
+            share, begins = next(self._rates), next(self._rates)
+            gradients = {name: self._pulled(way, name, g, descent.history, begins) for name, g in gradients.items()}
         if descent.clip_norm is not None:
             norm = torch.stack([torch.linalg.vector_norm(g) for g in gradients.values()]).square().sum().sqrt()
             factor = (descent.clip_norm / (norm + 1e-6)).clamp(max=1.0)
             gradients = {name: gradient * factor for name, gradient in gradients.items()}
-        step = _Adam(descent.optimiser, next(self._rates), next(self._rates), next(self._rates))
         for name, gradient in gradients.items():
             weight, moment = f"{player}.{name}", f"{way}.{name}"
             new, *moments = step(
@@ -243,6 +257,16 @@ class _Round:
             self.held.first[moment], self.held.second[moment] = moments
             new = new if move.constraint is None else move.constraint(new)
             self.held.weights[weight] = new.detach().requires_grad_()
+            if descent.history is not None:
+                mean = self.held.history[moment]
+                self.held.history[moment] = mean + share * (new - mean)
+
+    def _pulled(self, way: str, name: str, gradient: Tensor, weight: float, begins: Tensor) -> Tensor:
+        """The gradient with that of w ‖θ − θ̄‖², where θ̄ is θ itself at the first step of this descent."""
+        position, mean = self.held.weights[f"{player_of(way)}.{name}"].detach(), self.held.history[f"{way}.{name}"]
+        mean = mean + begins * (position - mean)
+        self.held.history[f"{way}.{name}"] = mean
+        return gradient + 2 * weight * (position - mean)
 
     @torch.no_grad()
     def _average(self) -> None:

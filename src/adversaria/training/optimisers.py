@@ -8,7 +8,11 @@ With g_t the gradient of the mover's loss at θ_t and η its rate:
                              θ'      = θ_t − η g(θ_t),        θ_{t+1} = θ_t − η g(θ')
     historical averaging     g_t ← g_t + 2w (θ_t − θ̄_t),      θ̄_t = mean of θ_0 … θ_t
 
-Adam and gradient descent are PyTorch's. What they remember is in their `state`, so it is saved and restored with it.
+The pull to the mean is the gradient of w ‖θ − θ̄‖² with θ̄ held constant; it goes with any of the others, and counts
+every position that a step leads to, after weights were clipped.
+
+Adam and gradient descent are PyTorch's. What is remembered, the mean too, is in the `state` of the optimiser, so it is
+saved and restored with it.
 
 References:
     Korpelevich, "The extragradient method", 1976.
@@ -16,7 +20,7 @@ References:
     Daskalakis et al., "Training GANs with optimism", 2018, https://arxiv.org/abs/1711.00141.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,12 +40,14 @@ class Descent:
         rate: learning rate before the schedule.
         schedule: factor on the rate, of the share of the run that is done.
         clip_norm: largest norm of the player's whole gradient; None for no bound.
+        history: w > 0, how strongly the player is pulled to the mean of its past; None for no pull.
     """
 
     optimiser: Optimizer
     rate: float
     schedule: Schedule = constant
     clip_norm: float | None = None
+    history: float | None = None
 
     def rate_at(self, share: float, factor: float = 1.0) -> float:
         """The rate when `share` of the run, in [0, 1], is done, times a factor that is no function of it."""
@@ -56,6 +62,47 @@ class Descent:
     def parameters(self) -> list[nn.Parameter]:
         """The player's parameters."""
         return [parameter for group in self.optimiser.param_groups for parameter in group["params"]]
+
+    def step(self, constraint: Callable[[Tensor], Tensor] | None = None) -> None:
+        """One step on the gradients present: pull to the past, bound the gradient, descend, project, remember.
+
+        Arguments:
+            constraint: the projection of each parameter after the step.
+        """
+        past = None if self.history is None else self._pull(self.history)
+        if self.clip_norm is not None:
+            torch.nn.utils.clip_grad_norm_(self.parameters, self.clip_norm)
+        self.optimiser.step()
+        if constraint is not None:
+            with torch.no_grad():
+                for parameter in self.parameters:
+                    parameter.copy_(constraint(parameter))
+        if past is not None:
+            self._remember(past)
+
+    @torch.no_grad()
+    def _pull(self, weight: float) -> dict[nn.Parameter, Tensor]:
+        """Add 2w (θ − θ̄) to the gradients; the means θ̄ of what moves."""
+        means = {p: history_of(self.optimiser, p)[0] for p in self.parameters if p.grad is not None}
+        for parameter, mean in means.items():
+            parameter.grad.add_(parameter - mean, alpha=2 * weight)  # type: ignore[union-attr]
+        return means
+
+    @torch.no_grad()
+    def _remember(self, means: dict[nn.Parameter, Tensor]) -> None:
+        for parameter, mean in means.items():
+            count = history_of(self.optimiser, parameter)[1] + 1
+            mean.lerp_(parameter, 1 / count)
+            # Written after the optimiser's own first step, which fills an empty state only.
+            self.optimiser.state[parameter] |= {"history_mean": mean, "history_count": count}
+
+
+def history_of(optimiser: Optimizer, parameter: nn.Parameter) -> tuple[Tensor, Tensor]:
+    """The mean of a parameter's positions so far, the first one too, and how many there were, ()."""
+    memory = optimiser.state.get(parameter, {})
+    if "history_mean" in memory:
+        return memory["history_mean"], memory["history_count"]
+    return parameter.detach().clone(), parameter.new_ones((), requires_grad=False)
 
 
 def adam(
@@ -108,41 +155,3 @@ class ExtragradientSGD(Optimizer):
                 else:
                     parameter.copy_(origin)
                 parameter.sub_(group["lr"] * parameter.grad)
-
-
-def pull_to_history(optimiser: Optimizer, weight: float) -> Optimizer:
-    """Add w ‖θ − θ̄‖² to what `optimiser` descends, θ̄ the mean of all θ so far, held constant in the gradient.
-
-    The first step is unchanged, since θ̄ = θ there. The mean is kept in the optimiser's own state.
-
-    Arguments:
-        optimiser: any optimiser; it is changed in place and returned.
-        weight: w > 0.
-    """
-    origins: dict[Tensor, Tensor] = {}
-
-    @torch.no_grad()
-    def pull(optimiser: Optimizer, *_: Any) -> None:
-        for parameter in _moving(optimiser):
-            if "history_mean" in optimiser.state[parameter]:
-                parameter.grad.add_(parameter - optimiser.state[parameter]["history_mean"], alpha=2 * weight)
-            else:
-                origins[parameter] = parameter.clone()
-
-    @torch.no_grad()
-    def remember(optimiser: Optimizer, *_: Any) -> None:
-        for parameter in _moving(optimiser):
-            # Written after the inner optimiser's first step, which fills an empty state only.
-            state = optimiser.state[parameter]
-            mean = state.setdefault("history_mean", origins.pop(parameter, None))
-            count = state.setdefault("history_count", torch.ones((), dtype=torch.float64))
-            count += 1
-            mean.lerp_(parameter, 1 / float(count))
-
-    optimiser.register_step_pre_hook(pull)
-    optimiser.register_step_post_hook(remember)
-    return optimiser
-
-
-def _moving(optimiser: Optimizer) -> list[Any]:
-    return [p for group in optimiser.param_groups for p in group["params"] if p.grad is not None]

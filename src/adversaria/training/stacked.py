@@ -9,7 +9,8 @@ On small networks a processor spends much of its time between operations; here a
 run comes out as it would alone, up to rounding. The stacked tensors are the form's own; `sync` writes them back.
 
 Convolutions are left alone: vectorised over weights they become grouped convolutions, which are slower, and they keep
-a processor busy without help. So are layers with buffers, whose state is updated in the midst of a pass.
+a processor busy without help. So are layers with buffers, whose state is updated in the midst of a pass, unless they
+say that it is not (`constant_buffers`).
 """
 
 from collections.abc import Sequence
@@ -33,7 +34,8 @@ def obstacle_to_stacking(states: Sequence[State]) -> str | None:
         for module in player.modules():
             if isinstance(module, nn.modules.conv._ConvNd):
                 return f"a {type(module).__name__} gains nothing from being stacked"
-            if next(module.buffers(recurse=False), None) is not None:
+            changing = not getattr(module, "constant_buffers", False)
+            if changing and next(module.buffers(recurse=False), None) is not None:
                 return f"a {type(module).__name__} keeps buffers, which are updated in the midst of a pass"
     if len({_outline(state) for state in states}) > 1:
         return "the runs differ in more than their seeds"

@@ -1,0 +1,20 @@
+"""Parts that any GAN can take or leave."""
+
+from adversaria import nn as networks
+from adversaria import objectives, recipes
+from adversaria.games.instance_noise import InstanceNoise
+
+
+def feature_matching(config: recipes.FeatureMatching | None) -> objectives.FeatureMatching | None:
+    """What the generator matches, if it does."""
+    return None if config is None else objectives.FeatureMatching(config.norm)
+
+
+def instance_noise(config: recipes.InstanceNoise | None) -> InstanceNoise | None:
+    """What the critic sees everything through, if anything."""
+    return None if config is None else InstanceNoise(config.deviation, until=config.until)
+
+
+def minibatch(config: recipes.MinibatchDiscrimination | None) -> networks.MinibatchDiscrimination | None:
+    """What the critic sees of its batch, if anything."""
+    return None if config is None else networks.MinibatchDiscrimination(config.kernels, config.dim, config.variant)
