@@ -38,7 +38,7 @@ from adversaria.priors.mixture import Mixture
 from adversaria.priors.nonparametric import Nonparametric, Solution, solve_nonparametric
 from adversaria.priors.normal import Normal
 from adversaria.priors.paths import lerp, slerp
-from adversaria.priors.prior import Labelled, Law, Prior, PriorError
+from adversaria.priors.prior import Labelled, LabelledPrior, Law, Prior, PriorError
 from adversaria.priors.product import Product
 from adversaria.priors.scaled import Scaled, deviation, with_deviation
 from adversaria.priors.sphere import Sphere
@@ -52,6 +52,7 @@ __all__ = [
     "Gamma",
     "Histogram",
     "Labelled",
+    "LabelledPrior",
     "Law",
     "Linear",
     "Matched",

@@ -39,6 +39,11 @@ class Categorical(OfDimension):
         object.__setattr__(self, "probabilities", normalised(p.tolist()))
 
     @property
+    def components(self) -> int:
+        """d."""
+        return self.dim
+
+    @property
     def mean(self) -> Tensor:
         """p."""
         return torch.tensor(self.probabilities, dtype=torch.float64)
@@ -55,7 +60,11 @@ class Categorical(OfDimension):
     def sample_labelled(self, n: int, *, generator: torch.Generator) -> Labelled:
         """`n` independent latents and the class of each."""
         labels = draw_labels(self.probabilities, n, generator)
-        return Labelled(torch.nn.functional.one_hot(labels, self.dim).float(), labels)
+        return Labelled(self.sample_given(labels, generator=generator), labels)
+
+    def sample_given(self, labels: Tensor, *, generator: torch.Generator) -> Tensor:
+        """The unit vectors of these classes, labels (n,) int64: (n, d) float32, on the generator's device."""
+        return torch.nn.functional.one_hot(labels.to(generator.device), self.dim).float()
 
     def log_prob(self, z: Tensor) -> Tensor:
         """Log mass at `z` (..., d): (...) float64; −∞ at anything but a unit vector."""

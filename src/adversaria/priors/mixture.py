@@ -90,6 +90,11 @@ class Mixture:
         return len(self.centres[0])
 
     @property
+    def components(self) -> int:
+        """K."""
+        return len(self.centres)
+
+    @property
     def mean(self) -> Tensor:
         """Σ w m."""
         return _row(self.weights) @ _row(self.centres)
@@ -107,8 +112,12 @@ class Mixture:
     def sample_labelled(self, n: int, *, generator: torch.Generator) -> Labelled:
         """`n` independent latents and the component of each."""
         labels = draw_labels(self.weights, n, generator)
-        noise = torch.randn(n, self.dim, generator=generator, device=generator.device, dtype=torch.float32)
-        return Labelled(_row(self.centres).to(noise)[labels] + self.scale * noise, labels)
+        return Labelled(self.sample_given(labels, generator=generator), labels)
+
+    def sample_given(self, labels: Tensor, *, generator: torch.Generator) -> Tensor:
+        """A latent from each of these components, labels (n,) int64: (n, d) float32, on the generator's device."""
+        noise = torch.randn(len(labels), self.dim, generator=generator, device=generator.device, dtype=torch.float32)
+        return _row(self.centres).to(noise)[labels.to(noise.device)] + self.scale * noise
 
     def log_prob(self, z: Tensor) -> Tensor:
         """Log density at `z` (..., d): (...) float64."""

@@ -78,6 +78,23 @@ class Prior(Law, Protocol):
         ...
 
 
+class LabelledPrior(Prior, Protocol):
+    """A prior in parts that bear labels 0 … components − 1, each latent with the label of its part."""
+
+    @property
+    def components(self) -> int:
+        """How many parts."""
+        ...
+
+    def sample_labelled(self, n: int, *, generator: torch.Generator) -> Labelled:
+        """`n` independent latents and the part of each."""
+        ...
+
+    def sample_given(self, labels: Tensor, *, generator: torch.Generator) -> Tensor:
+        """A latent from each of these parts, labels (n,) int64: (n, d) float32, on the generator's device."""
+        ...
+
+
 @dataclass(frozen=True)
 class OfDimension:
     """What the priors share: a checked dimension.

@@ -40,6 +40,11 @@ class SwissRoll(OfDimension):
         positive(self, scale=self.scale)
 
     @property
+    def components(self) -> int:
+        """The sections."""
+        return self.sections
+
+    @property
     def mean(self) -> Tensor:
         """By quadrature along the roll."""
         centres, weights = _nodes(640)
@@ -58,11 +63,18 @@ class SwissRoll(OfDimension):
 
     def sample_labelled(self, n: int, *, generator: torch.Generator) -> Labelled:
         """`n` independent latents and the section of each."""
-        share = torch.rand(n, generator=generator, device=generator.device, dtype=torch.float32)
-        noise = torch.randn(n, 2, generator=generator, device=generator.device, dtype=torch.float32)
+        share = _uniform(n, generator)
+        return Labelled(self._along(share, generator), (share * self.sections).long().clamp_max(self.sections - 1))
+
+    def sample_given(self, labels: Tensor, *, generator: torch.Generator) -> Tensor:
+        """A latent from each of these sections, labels (n,) int64: (n, 2) float32, on the generator's device."""
+        place = labels.to(generator.device) + _uniform(len(labels), generator)
+        return self._along(place / self.sections, generator)
+
+    def _along(self, share: Tensor, generator: torch.Generator) -> Tensor:
+        noise = torch.randn(len(share), 2, generator=generator, device=generator.device, dtype=torch.float32)
         angle = BEGIN + (END - BEGIN) * share
-        curve = torch.stack([angle.cos(), angle.sin()], -1) * angle[:, None] / SHRINK
-        return Labelled(curve + self.scale * noise, (share * self.sections).long().clamp_max(self.sections - 1))
+        return torch.stack([angle.cos(), angle.sin()], -1) * angle[:, None] / SHRINK + self.scale * noise
 
     def log_prob(self, z: Tensor) -> Tensor:
         """Log density at `z` (..., 2): (...) float64, by quadrature along the roll (640 Gauss-Legendre nodes)."""
@@ -96,6 +108,10 @@ class SwissRoll(OfDimension):
             PriorError: always.
         """
         raise PriorError("no distribution-matching map is known for the swiss roll; walk along its angle instead")
+
+
+def _uniform(n: int, generator: torch.Generator) -> Tensor:
+    return torch.rand(n, generator=generator, device=generator.device, dtype=torch.float32)
 
 
 @lru_cache(maxsize=4)
