@@ -24,6 +24,7 @@ from adversaria.priors import (
     Mixture,
     Nonparametric,
     Normal,
+    Petals,
     PriorError,
     Product,
     Scaled,
@@ -52,6 +53,7 @@ PRIORS = [
     Mixture.ring(5, radius=1.5, scale=0.4),
     Mixture(((0.0, 0.0, 1.0), (1.0, -1.0, 0.0)), 0.5, (0.2, 0.8)),
     SwissRoll(),
+    Petals(components=5, radius=1.2, along=0.4, across=0.2),
     Categorical(4, (0.1, 0.2, 0.3, 0.4)),
     Product(Categorical(3), Normal(2), Uniform(1)),
     Scaled(Uniform(3), 0.25),
@@ -369,7 +371,7 @@ def test_linear_keeps_cauchy_only_where_weights_sum_to_one():
     assert Linear().preserves(Product(Cauchy(1), Cauchy(2)))
 
 
-@pytest.mark.parametrize("prior", [Mixture.ring(3), SwissRoll(), Categorical(3)], ids=repr)
+@pytest.mark.parametrize("prior", [Mixture.ring(3), Petals(components=3), SwissRoll(), Categorical(3)], ids=repr)
 def test_where_no_map_is_known_it_says_so(prior):
     z = prior.sample(3, generator=random(25))
     assert not Matched().preserves(prior)

@@ -10,6 +10,7 @@ r"""Latent laws p(z) on ℝ^d, and how to walk between two latents.
 | `Nonparametric` | independent coordinates of least mismatch  | 0.0117 | 0.0066 on its grid              |
 | `Histogram`     | independent coordinates of any histogram   |        |                                 |
 | `Mixture`       | labelled Gaussians                         |        |                                 |
+| `Petals`        | labelled Gaussians, stretched              |        |                                 |
 | `SwissRoll`     | labelled spiral in the plane               |        |                                 |
 | `Categorical`   | one-hot, labelled                          | 1/d    | entropy/d                       |
 | `Product`       | independent priors side by side            |        | mean of its factors'            |
@@ -38,6 +39,7 @@ from adversaria.priors.mixture import Mixture
 from adversaria.priors.nonparametric import Nonparametric, Solution, solve_nonparametric
 from adversaria.priors.normal import Normal
 from adversaria.priors.paths import lerp, slerp
+from adversaria.priors.petals import Petals
 from adversaria.priors.prior import Labelled, LabelledPrior, Law, Prior, PriorError
 from adversaria.priors.product import Product
 from adversaria.priors.scaled import Scaled, deviation, with_deviation
@@ -59,6 +61,7 @@ __all__ = [
     "Mixture",
     "Nonparametric",
     "Normal",
+    "Petals",
     "Prior",
     "PriorError",
     "Product",
