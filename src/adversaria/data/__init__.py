@@ -5,6 +5,7 @@ images     load("digits" | path) ──► Splits(train, calibration, held_out),
 points     Grid25(), Ring8(), Mixture1D(), SwissRoll() ──► ToyLaw: sample(n, generator=g), log_prob(x)
 """
 
+from adversaria.data.few import choose_labelled
 from adversaria.data.images import ImageData, Splits, flip, from_arrays, to_float, to_uint8
 from adversaria.data.known import NAMES
 from adversaria.data.loading import load
@@ -20,6 +21,7 @@ __all__ = [
     "Splits",
     "SwissRoll",
     "ToyLaw",
+    "choose_labelled",
     "flip",
     "from_arrays",
     "load",
