@@ -67,7 +67,39 @@ CLASSIFIER = {
     "checkpoint_every": 2,
     "compilation": "never",
 }
-TINY = {"ring": RING, "digits": DIGITS, "bilinear": BILINEAR, "classifier": CLASSIFIER}
+AUTOENCODER = {
+    "steps": 4,
+    "data": {"kind": "images", "source": "digits", "held_out": 0.2},
+    "prior": {"kind": "normal", "dim": 2},
+    "encoder": {"kind": "mlp", "width": 8, "depth": 1},
+    "decoder": {"kind": "mlp", "width": 8, "depth": 1},
+    "batch_size": 16,
+    "averaging": {"halflife": 5},
+    "log_every": 1,
+    "checkpoint_every": 2,
+    "sample_every": 2,
+    "compilation": "never",
+}
+ADVERSARIAL = AUTOENCODER | {"critic": {"kind": "mlp", "width": 8, "depth": 1}}
+CATEGORICAL = ADVERSARIAL | {"content_critic": {"kind": "mlp", "width": 8, "depth": 1}}
+FEW = {"count": 20, "batch_size": 10}
+VAE = AUTOENCODER | {"name": "tiny-vae", "kind": "vae"}
+AAE = ADVERSARIAL | {"name": "tiny-aae", "kind": "aae"}
+INFORMED = AAE | {"name": "tiny-aae-labels", "prior": {"kind": "petals"}, "labels": FEW}
+SUPERVISED = ADVERSARIAL | {"name": "tiny-supervised", "kind": "supervised-aae"}
+SEMISUPERVISED = CATEGORICAL | {"name": "tiny-semisupervised", "kind": "semi-supervised-aae", "labels": FEW}
+CLUSTERING = CATEGORICAL | {"name": "tiny-clustering", "kind": "clustering-aae", "clusters": 3}
+REDUCING = CATEGORICAL | {"name": "tiny-reducing", "kind": "reducing-aae", "clusters": 10, "labels": FEW}
+AUTOENCODERS = {
+    "vae": VAE,
+    "aae": AAE,
+    "aae-labels": INFORMED,
+    "supervised": SUPERVISED,
+    "semisupervised": SEMISUPERVISED,
+    "clustering": CLUSTERING,
+    "reducing": REDUCING,
+}
+TINY = {"ring": RING, "digits": DIGITS, "bilinear": BILINEAR, "classifier": CLASSIFIER, **AUTOENCODERS}
 
 
 @pytest.fixture(scope="session")

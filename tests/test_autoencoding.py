@@ -254,7 +254,7 @@ def test_a_linear_vae_reaches_the_best_likelihood_of_its_model():
     state = adam_state(vae(encoder, decoder, priors.Normal(2), GaussianLikelihood(deviation)), betas=(0.9, 0.999))
     form = Eager(state)
     for step in range(1500):
-        form.play(deal(state.game, Points(x), 0, step))
+        form.play(deal(state.game, Points(x), 0, step, 100))
     noise = torch.randn(50, 400, 2, generator=random(7))
     with torch.no_grad():
         weights = log_weights(encoder, decoder, GaussianLikelihood(deviation), priors.Normal(2), x, noise)
@@ -269,7 +269,9 @@ def test_beta_weighs_the_divergence():
         decoder = factor_model()[0]
         game = vae(true.float(), decoder.float(), priors.Normal(2), GaussianLikelihood(0.7), beta=beta)
         state = adam_state(game)
-        found[beta] = Eager(state).play(deal(game, Points(torch.randn(8, 4, generator=random())), 0, 0))["reconstruct"]
+        found[beta] = Eager(state).play(deal(game, Points(torch.randn(8, 4, generator=random())), 0, 0, 100))[
+            "reconstruct"
+        ]
     for beta, report in found.items():
         assert float(report["loss"]) == pytest.approx(float(report["reconstruction"] + beta * report["divergence"]))
     with pytest.raises(ValueError, match="beta at least 0"):
@@ -489,7 +491,7 @@ def test_in_every_game_a_phase_moves_its_own_players_and_no_other(make):
         descent.optimiser.register_step_pre_hook(lambda *_, name=name: seen.append((name, snapshot(game))))
         descent.optimiser.register_step_post_hook(lambda *_, name=name: seen.append((name, snapshot(game))))
     last = snapshot(game)
-    Eager(state).play(deal(game, Samples(), 7, 0))
+    Eager(state).play(deal(game, Samples(), 7, 0, 100))
     expected = [name for phase in game.phases for _ in range(phase.times) for name in phase.descents]
     assert [name for name, _ in seen[::2]] == expected
     for (way, before), (_, after) in zip(seen[::2], seen[1::2], strict=True):
@@ -510,7 +512,7 @@ def test_no_gradient_reaches_those_who_do_not_move(make):
     for name, descent in state.descents.items():
         descent.optimiser.register_step_pre_hook(lambda *_, name=name: phases.append((name, set(reached))))
         descent.optimiser.register_step_post_hook(lambda *_: reached.clear())
-    Eager(state).play(deal(game, Samples(), 7, 0))
+    Eager(state).play(deal(game, Samples(), 7, 0, 100))
     for way, found in phases:
         phase = next(phase for phase in game.phases if way in phase.descents)
         assert found <= set(phase.movers), way
@@ -524,7 +526,7 @@ def in_float64(inputs):
 
 
 def dealt(game, step, seed=7):
-    return in_float64(deal(game, Samples(), seed, step))
+    return in_float64(deal(game, Samples(), seed, step, 100))
 
 
 EXACT = {"rtol": 1e-8, "atol": 1e-11}
@@ -586,7 +588,7 @@ def test_against_the_prior_itself_the_critic_can_do_no_better_than_a_coin():
     images = torch.rand(500, *SHAPE, generator=random()) * 2 - 1
     form = Eager(state)
     for step in range(250):
-        losses.append(float(form.play(deal(game, Points(images), 0, step))["discriminate"]["loss"]))
+        losses.append(float(form.play(deal(game, Points(images), 0, step, 100))["discriminate"]["loss"]))
     assert sum(losses[-50:]) / 50 == pytest.approx(2 * math.log(2), abs=0.01)
 
 
@@ -618,7 +620,7 @@ def test_codes_of_whitened_data_take_the_moments_of_the_prior():
     state = adam_state(game, rate=2e-3)
     form = Eager(state)
     for step in range(1200):
-        form.play(deal(game, Some(), 0, step))
+        form.play(deal(game, Some(), 0, step, 100))
     with torch.no_grad():
         codes = encoder(x).style
     torch.testing.assert_close(codes.mean(0), torch.zeros(2), atol=0.15, rtol=0)
@@ -636,27 +638,27 @@ def test_games_of_few_labels_refuse_batches_without(make):
 
     game = make()
     with pytest.raises(DataError, match="second, labelled batch"):
-        Eager(adam_state(game)).play(deal(game, Unlabelled(), 0, 0))
+        Eager(adam_state(game)).play(deal(game, Unlabelled(), 0, 0, 100))
 
 
 def test_the_supervised_game_refuses_batches_without_labels():
     game = supervised()
     with pytest.raises(DataError, match="needs labelled batches"):
-        Eager(adam_state(game)).play(deal(game, Points(labelled_batch().real), 0, 0))
+        Eager(adam_state(game)).play(deal(game, Points(labelled_batch().real), 0, 0, 100))
 
 
 def test_a_code_that_does_not_fit_the_prior_is_named():
     encoder, decoder, critic = mlp_players()
     game = aae(encoder, decoder, critic, adversary(priors.Normal(D + 1)), Deterministic(), BernoulliLikelihood(), dim=D)
     with pytest.raises(DataError, match=r"\(B, 2\), got \(6, 3\)"):
-        Eager(adam_state(game)).play(deal(game, Samples(), 0, 0))
+        Eager(adam_state(game)).play(deal(game, Samples(), 0, 0, 100))
 
 
 def test_an_encoder_without_logits_has_no_content():
     game = discrete("clusters")
     game.players["encoder"] = mlp_players()[0]
     with pytest.raises(DataError, match="encoder with logits"):
-        Eager(adam_state(game)).play(deal(game, Samples(), 0, 0))
+        Eager(adam_state(game)).play(deal(game, Samples(), 0, 0, 100))
 
 
 def test_a_supervised_game_needs_classes():

@@ -44,5 +44,17 @@ def _(config: recipes.Nonparametric) -> priors.Prior:
 
 
 @prior.register
+def _(config: recipes.Petals) -> priors.Prior:
+    return priors.Petals(
+        config.dim, components=config.components, radius=config.radius, along=config.along, across=config.across
+    )
+
+
+@prior.register
+def _(config: recipes.Roll) -> priors.Prior:
+    return priors.SwissRoll(config.dim, sections=config.sections, scale=config.scale)
+
+
+@prior.register
 def _(config: recipes.GaussianRing) -> priors.Prior:
     return priors.Mixture.ring(config.components, radius=config.radius, scale=config.scale, dim=config.dim)

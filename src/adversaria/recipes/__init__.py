@@ -1,6 +1,28 @@
 """Recipes: complete configurations of runs, as values. Nothing here imports torch."""
 
+from adversaria.recipes.autoencoder import (
+    AAE,
+    VAE,
+    Adversarial,
+    Autoencoder,
+    Categorical,
+    ClusteringAAE,
+    ReducingAAE,
+    SemiSupervisedAAE,
+    SupervisedAAE,
+)
 from adversaria.recipes.classifier import Classifier
+from adversaria.recipes.coding import (
+    BernoulliLikelihood,
+    DCGANEncoder,
+    DeterministicPosterior,
+    FewLabels,
+    GaussianLikelihood,
+    GaussianPosterior,
+    InputNoise,
+    MLPEncoder,
+    UniversalPosterior,
+)
 from adversaria.recipes.data import Grid25, Images, Mixture1D, Ring8, SwissRoll
 from adversaria.recipes.descent import Adam, Constant, Cosine, Linear
 from adversaria.recipes.gan import GAN
@@ -28,7 +50,7 @@ from adversaria.recipes.objectives import (
     Relativistic,
     Wasserstein,
 )
-from adversaria.recipes.priors import Cauchy, Gamma, GaussianRing, Nonparametric, Normal, Sphere, Uniform
+from adversaria.recipes.priors import Cauchy, Gamma, GaussianRing, Nonparametric, Normal, Petals, Roll, Sphere, Uniform
 from adversaria.recipes.reading import PUBLISHED, named, parse, read, recorded
 from adversaria.recipes.run import Averaging, Evaluation, Generative, RateTest, Recipe
 from adversaria.recipes.space import SampleSpace
@@ -36,33 +58,47 @@ from adversaria.recipes.techniques import FeatureMatching, InstanceNoise, Miniba
 from adversaria.recipes.toy_games import Bilinear
 
 __all__ = [
+    "AAE",
     "GAN",
     "PUBLISHED",
     "R1",
     "R2",
+    "VAE",
     "Adam",
+    "Adversarial",
+    "Autoencoder",
     "Averaging",
+    "BernoulliLikelihood",
     "Bilinear",
+    "Categorical",
     "Cauchy",
     "Classifier",
+    "ClusteringAAE",
     "Constant",
     "Cosine",
     "DCGANCritic",
+    "DCGANEncoder",
     "DCGANGenerator",
+    "DeterministicPosterior",
     "Dragan",
     "Evaluation",
     "FeatureMatching",
+    "FewLabels",
     "Gamma",
-    "Generative",
+    "GaussianLikelihood",
+    "GaussianPosterior",
     "GaussianRing",
+    "Generative",
     "GradientPenalty",
     "Grid25",
     "Hinge",
     "Images",
     "InstanceNoise",
+    "InputNoise",
     "LeastSquares",
     "Linear",
     "MLPCritic",
+    "MLPEncoder",
     "MLPGenerator",
     "MinibatchDiscrimination",
     "Minimax",
@@ -70,14 +106,20 @@ __all__ = [
     "NonSaturating",
     "Nonparametric",
     "Normal",
+    "Petals",
     "RateTest",
     "Recipe",
+    "ReducingAAE",
     "Relativistic",
     "Ring8",
+    "Roll",
     "SampleSpace",
+    "SemiSupervisedAAE",
     "Sphere",
+    "SupervisedAAE",
     "SwissRoll",
     "Uniform",
+    "UniversalPosterior",
     "Wasserstein",
     "named",
     "parse",

@@ -85,4 +85,32 @@ class GaussianRing(Config):
     """Standard deviation of each Gaussian."""
 
 
-Prior = Annotated[Normal | Uniform | Sphere | Gamma | Cauchy | Nonparametric | GaussianRing, *OneOf]
+class Petals(Config):
+    """A mixture of Gaussians in the plane, each stretched away from the origin, like the petals of a flower."""
+
+    kind: Literal["petals"] = "petals"
+    dim: PositiveInt = 2
+    """Dimension d of the latent, which is 2."""
+    components: PositiveInt = 10
+    """How many Gaussians."""
+    radius: Positive = 1.4
+    """Distance of their centres from the origin."""
+    along: Positive = 0.5
+    """Standard deviation of each away from the origin."""
+    across: Positive = 0.05
+    """Standard deviation of each across that."""
+
+
+class Roll(Config):
+    """The swiss roll in the plane, in sections along its length."""
+
+    kind: Literal["swiss-roll"] = "swiss-roll"
+    dim: PositiveInt = 2
+    """Dimension d of the latent, which is 2."""
+    sections: PositiveInt = 10
+    """How many."""
+    scale: Positive = 0.033
+    """Standard deviation across."""
+
+
+Prior = Annotated[Normal | Uniform | Sphere | Gamma | Cauchy | Nonparametric | GaussianRing | Petals | Roll, *OneOf]

@@ -19,6 +19,17 @@ import yaml
 from pydantic import Discriminator, TypeAdapter, ValidationError
 
 from adversaria.errors import RecipeError, nearest
+from adversaria.recipes.autoencoder import AAE, VAE, ClusteringAAE, ReducingAAE, SemiSupervisedAAE, SupervisedAAE
+from adversaria.recipes.autoencoders import (
+    digits_aae,
+    mnist_aae,
+    mnist_aae_clusters,
+    mnist_aae_labels,
+    mnist_aae_reduce,
+    mnist_aae_semisupervised,
+    mnist_aae_supervised,
+    mnist_vae,
+)
 from adversaria.recipes.classifier import Classifier
 from adversaria.recipes.classifiers import lenet_digits, lenet_mnist
 from adversaria.recipes.data import Images, Toy, data_alone
@@ -28,7 +39,10 @@ from adversaria.recipes.run import Recipe
 from adversaria.recipes.toy_games import Bilinear
 from adversaria.recipes.toys import bilinear, grid25_mlp, ring8_mlp
 
-AnyRecipe = Annotated[GAN | Bilinear | Classifier, Discriminator("kind")]
+AnyRecipe = Annotated[
+    GAN | VAE | AAE | SupervisedAAE | SemiSupervisedAAE | ClusteringAAE | ReducingAAE | Bilinear | Classifier,
+    Discriminator("kind"),
+]
 """Every kind of recipe."""
 
 PUBLISHED: tuple[Callable[[], Recipe], ...] = (
@@ -40,12 +54,20 @@ PUBLISHED: tuple[Callable[[], Recipe], ...] = (
     grid25_mlp,
     ring8_mlp,
     bilinear,
+    digits_aae,
+    mnist_vae,
+    mnist_aae,
+    mnist_aae_labels,
+    mnist_aae_supervised,
+    mnist_aae_semisupervised,
+    mnist_aae_clusters,
+    mnist_aae_reduce,
     lenet_digits,
     lenet_mnist,
 )
 """The recipes that come with the package, as functions."""
 
-_any_recipe: TypeAdapter[GAN | Bilinear | Classifier] = TypeAdapter(AnyRecipe)
+_any_recipe: TypeAdapter[Recipe] = TypeAdapter(AnyRecipe)
 
 
 def read(recipe: str | Path, changes: Mapping[str, Any] | None = None) -> Recipe:
