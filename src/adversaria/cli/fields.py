@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from adversaria.cli.tables import page_width
 from adversaria.errors import RecipeError, nearest
-from adversaria.recipes import GAN, Bilinear, Classifier, Images, Recipe
+from adversaria.recipes import KINDS, Images, Recipe
 from adversaria.recipes.config import Config
 
 WORDS = {int: "whole number", float: "number", bool: "true or false", str: "text", type(None): "none"}
@@ -98,7 +98,7 @@ def changes(tokens: Sequence[str], options: Iterable[str]) -> dict[str, str]:
 
 def _check_name(name: str, options: Iterable[str]) -> None:
     """Below its first part a name is checked with the recipe, where more is known."""
-    fields = {field.replace("_", "-") for kind in (GAN, Bilinear, Classifier) for field in kind.model_fields}
+    fields = {field.replace("_", "-") for kind in KINDS for field in kind.model_fields}
     if name.partition(".")[0].replace("_", "-") not in fields:
         known = sorted({*(f"--{field}" for field in fields - {"kind"}), *options})
         raise RecipeError(f"no option or field '--{name}'{nearest(f'--{name}', known)}")

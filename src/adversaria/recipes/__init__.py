@@ -51,7 +51,7 @@ from adversaria.recipes.objectives import (
     Wasserstein,
 )
 from adversaria.recipes.priors import Cauchy, Gamma, GaussianRing, Nonparametric, Normal, Petals, Roll, Sphere, Uniform
-from adversaria.recipes.reading import PUBLISHED, named, parse, read, recorded
+from adversaria.recipes.reading import KINDS, PUBLISHED, named, parse, read, recorded
 from adversaria.recipes.run import Averaging, Evaluation, Generative, RateTest, Recipe
 from adversaria.recipes.space import SampleSpace
 from adversaria.recipes.techniques import FeatureMatching, InstanceNoise, MinibatchDiscrimination
@@ -60,6 +60,7 @@ from adversaria.recipes.toy_games import Bilinear
 __all__ = [
     "AAE",
     "GAN",
+    "KINDS",
     "PUBLISHED",
     "R1",
     "R2",

@@ -45,6 +45,9 @@ AnyRecipe = Annotated[
 ]
 """Every kind of recipe."""
 
+KINDS: tuple[type[Recipe], ...] = get_args(get_args(AnyRecipe)[0])
+"""Their types."""
+
 PUBLISHED: tuple[Callable[[], Recipe], ...] = (
     digits_dcgan,
     images_dcgan,
