@@ -19,6 +19,7 @@ from adversaria.recipes import PUBLISHED, SampleSpace, named, parse, read
 from adversaria.recipes.config import Config
 from adversaria.training.eager import Eager
 from adversaria.training.feed import ImageFeed
+from adversaria.training.few_labels import FewLabelsFeed
 from adversaria.training.loop import deal
 
 every_published = pytest.mark.parametrize("make", PUBLISHED, ids=lambda make: make.__name__)
@@ -82,6 +83,11 @@ SPACES = {
     "bilinear": (),
     "lenet-digits": (1, 8, 8),
     "lenet-mnist": (1, 28, 28),
+    "digits-aae": (1, 8, 8),
+} | {
+    make.__name__.replace("_", "-"): (1, 28, 28)
+    for make in PUBLISHED
+    if make.__name__.startswith(("mnist_aae", "mnist_vae"))
 }
 
 
@@ -93,8 +99,13 @@ def test_each_builds_and_plays_a_round(make):
     for part in ("generator", "critic"):
         if small.get(part, {}).get("kind") == "dcgan":
             small[part]["width"] = 4
+    for part in ("encoder", "decoder", "critic", "content_critic"):
+        if small.get(part, {}).get("kind") == "mlp":
+            small[part]["width"] = 16
     if "batch_size" in small:
         small["batch_size"] = 8
+    if small.get("labels"):
+        small["labels"] = {"count": 10, "batch_size": 8}
     recipe = parse(small)
     shape = SPACES[recipe.name]
     classes = tuple("0123456789") if len(shape) == 3 else ()
@@ -105,7 +116,7 @@ def test_each_builds_and_plays_a_round(make):
     else:
         source = assemble.data_of(recipe)
     feed = assemble.feed(recipe, source, torch.device("cpu"))
-    assert isinstance(feed, ImageFeed) == (len(shape) == 3)
+    assert isinstance(feed, ImageFeed | FewLabelsFeed) == (len(shape) == 3)
     before = {name: value.clone() for name, value in state.game.players.state_dict().items()}
     reports = Eager(state).play(deal(state.game, feed, recipe.seed, 0, state.steps))
     assert all(torch.isfinite(value) for report in reports.values() for value in report.values())
@@ -117,11 +128,16 @@ def test_each_builds_and_plays_a_round(make):
 @every_published
 def test_the_networks_of_a_recipe_are_rebuilt_from_its_json(make):
     recipe = make()
-    if not isinstance(recipe, recipes.GAN):
-        return
-    space = SampleSpace(shape=SPACES[recipe.name])
+    space = SampleSpace(shape=SPACES[recipe.name], classes=tuple("0123456789"))
+
+    def networks(recipe):
+        if isinstance(recipe, recipes.Autoencoder):
+            made = assemble.coding(recipe, space)
+            return [made.encoder, made.decoder] + ([] if made.heads is None else [made.heads])
+        return assemble.gan_networks(recipe, space) if isinstance(recipe, recipes.GAN) else []
+
     again = parse(json.loads(recipe.model_dump_json()))
-    for one, other in zip(assemble.gan_networks(recipe, space), assemble.gan_networks(again, space), strict=True):
+    for one, other in zip(networks(recipe), networks(again), strict=True):
         assert str(one) == str(other)
         for name, value in one.state_dict().items():
             assert torch.equal(value, other.state_dict()[name])

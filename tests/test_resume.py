@@ -435,6 +435,21 @@ REMEMBERED = {
         {"critic": DCGAN | {"normalisation": "weight", "minibatch": "reference"}},
     ),
 } | {play: ("bilinear", {"play": play}) for play in ("simultaneous", "alternating", "extragradient", "optimistic")}
+    "vae": ("vae", {"prior": {"kind": "mixture", "dim": 2}}),
+    "aae, universal, R1": ("aae", {"posterior": "universal", "penalties": ["r1"]}),
+    "aae, convolutional": (
+        "aae",
+        {"encoder": {"kind": "dcgan", "width": 2, "normalisation": "batch"}, "decoder": {"kind": "dcgan", "width": 2}},
+    ),
+    "aae told labels": ("aae-labels", {}),
+    "supervised": ("supervised", {"posterior": "gaussian"}),
+    "semi-supervised": ("semisupervised", {}),
+    "clustering, noise that dies away": ("clustering", {"content_noise": {"deviation": 0.3, "last": 0.0}}),
+    "reducing": ("reducing", {}),
+} | {
+    play: ("bilinear", {"play": play})
+    for play in ("simultaneous", "alternating", "extragradient", "optimistic", "historical-averaging")
+}
 
 
 def resumed_from_each(recipe, tmp_path):
@@ -478,6 +493,7 @@ def interpreted(monkeypatch):
         "batch",
         "clipped weights, three steps",
         "rates reconsidered",
+        "semi-supervised",
     ],
 )
 def test_from_every_checkpoint_in_the_recorded_form(tiny, tmp_path, name):
