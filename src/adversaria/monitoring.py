@@ -12,12 +12,11 @@ says why, and a warning; training goes on.
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import cached_property
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from adversaria import assemble, recipes
 from adversaria.data import ImageData, Splits, ToyLaw, to_uint8
@@ -27,7 +26,7 @@ from adversaria.evaluation.measures import chosen
 from adversaria.metrics import Estimate, extractor, mode_coverage
 from adversaria.metrics.direction import less_is_better
 from adversaria.metrics.modes import ModeCoverage
-from adversaria.model import GenerativeModel
+from adversaria.model import standing
 from adversaria.randomness import generator_for, permutation, seed_for
 from adversaria.recipes import SampleSpace
 from adversaria.training.monitor import Line, Monitor
@@ -188,28 +187,13 @@ def samples_now(recipe: recipes.Generative, state: State, space: SampleSpace, co
     Raises:
         ModelError: one of them is NaN or infinite.
     """
-    shown = state.averages["generator"].module if state.averages else state.game.players["generator"]
-    model = GenerativeModel(
-        generator=shown, prior=assemble.prior(recipe.prior), recipe=recipe, space=space, step=state.step
-    )
+    model = standing(recipe, space, state)
     latents = model.latents(count, seed=seed)
     labels = model.classes(count, seed=seed) if recipe.takes_classes else None
     made = []
-    with _resting(shown), torch.random.fork_rng():
+    with torch.random.fork_rng():
         for start in range(0, count, PART):
             part = slice(start, start + PART)
             samples = model.decode_finite(latents[part], y=None if labels is None else labels[part], first=start).cpu()
             made.append(to_uint8(samples) if samples.ndim == 4 else samples)
     return torch.cat(made)
-
-
-@contextmanager
-def _resting(network: nn.Module) -> Iterator[None]:
-    """In evaluation mode inside; outside, as it was."""
-    modes = [(module, module.training) for module in network.modules()]
-    network.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training

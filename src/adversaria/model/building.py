@@ -4,13 +4,15 @@ from collections.abc import Callable
 from functools import singledispatch
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from adversaria import recipes
 from adversaria.errors import ModelError
 from adversaria.model.generative import GenerativeModel
 from adversaria.recipes import SampleSpace
-from adversaria.training.checkpoint import load_weights
+from adversaria.training.checkpoint import load_weights, model_tensors
+from adversaria.training.state import State
 
 Networks = TypeVar("Networks")
 
@@ -27,6 +29,23 @@ def built(recipe: Any, space: SampleSpace, weights: Weights, step: int) -> Gener
         RunError: the weights do not fit the recipe.
     """
     raise ModelError(f"'{recipe.name}' makes no samples, so there is no model to load; see its report instead")
+
+
+def standing(recipe: recipes.Generative, space: SampleSpace, state: State) -> GenerativeModel:
+    """The model that a checkpoint of `state` would hold if it were made now: a copy, where the players are.
+
+    Raises:
+        ModelError: see `built`.
+    """
+    model = built(recipe, space, model_tensors(state), state.step)
+    return placed(model, next(state.game.players.parameters()).device)
+
+
+def placed(model: GenerativeModel, device: str | torch.device) -> GenerativeModel:
+    """The model, its networks moved to a device, in the layout in which convolutions are fastest."""
+    for module in model.parts.values():
+        module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return model
 
 
 def built_from(recipe: recipes.Recipe, build: Callable[[], Networks]) -> Networks:

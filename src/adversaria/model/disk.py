@@ -6,7 +6,7 @@ import torch
 
 from adversaria import recipes
 from adversaria.errors import ModelError, RunError
-from adversaria.model.building import built
+from adversaria.model.building import built, placed
 from adversaria.model.config import read_config
 from adversaria.model.generative import GenerativeModel
 from adversaria.model.hub import client
@@ -58,7 +58,4 @@ def from_pretrained(repository: str, *, device: str | torch.device = "cpu") -> G
 def _opened(
     recipe: recipes.Recipe, space: SampleSpace, weights: Path, step: int, device: str | torch.device
 ) -> GenerativeModel:
-    model = built(recipe, space, read_tensors(weights), step)
-    for module in model.parts.values():
-        module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return model
+    return placed(built(recipe, space, read_tensors(weights), step), device)
