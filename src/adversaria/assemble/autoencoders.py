@@ -23,6 +23,7 @@ from adversaria.games.categorical import Separation, clustering_aae, reducing_aa
 from adversaria.games.content import represent
 from adversaria.games.game import Game, player_of
 from adversaria.games.vae import vae
+from adversaria.objectives import Penalty
 from adversaria.randomness import generator_for
 from adversaria.recipes import SampleSpace
 from adversaria.training.average import Average
@@ -49,9 +50,9 @@ def _(recipe: recipes.AAE, space: SampleSpace, device: torch.device) -> State:
     told = 0 if recipe.labels is None else classes(recipe, space)
     marks = told + 1 if told else 0
     judge = critic(recipe.critic, (made.prior.dim + marks,), 0, random)
-    players = (placed(player, device) for player in (made.encoder, made.decoder, judge))
+    encoder, decoder, judge = (placed(player, device) for player in (made.encoder, made.decoder, judge))
     against = _adversary(recipe, "critic", _marking(made.prior, told))
-    game = aae(*players, against, made.posterior, made.likelihood, dim=made.prior.dim)
+    game = aae(encoder, decoder, judge, against, made.posterior, made.likelihood, dim=made.prior.dim)
     return _begun(recipe, game, _adversarial(recipe))
 
 
@@ -60,9 +61,10 @@ def _(recipe: recipes.SupervisedAAE, space: SampleSpace, device: torch.device) -
     random = generator_for(recipe.seed, "weights")
     made = coding(recipe, space, random)
     judge = critic(recipe.critic, (made.prior.dim,), 0, random)
-    players = (placed(player, device) for player in (made.encoder, made.decoder, judge))
+    encoder, decoder, judge = (placed(player, device) for player in (made.encoder, made.decoder, judge))
     against = _adversary(recipe, "critic", Blind(made.prior))
-    game = supervised_aae(*players, against, made.posterior, made.likelihood, dim=made.prior.dim, classes=made.contents)
+    how = made.posterior, made.likelihood
+    game = supervised_aae(encoder, decoder, judge, against, *how, dim=made.prior.dim, classes=made.contents)
     return _begun(recipe, game, _adversarial(recipe))
 
 
@@ -122,7 +124,7 @@ def _categorical(
 def _adversary(
     recipe: recipes.Adversarial, player: str, marking: Marking, noise: InputNoise | None = None
 ) -> Adversary:
-    penalties = {config.kind: penalty(config) for config in recipe.penalties}
+    penalties: dict[str, Penalty] = {config.kind: penalty(config) for config in recipe.penalties}
     return Adversary(player, marking, objective(recipe.objective), penalties, noise)
 
 
@@ -177,8 +179,8 @@ def _(
 ) -> Feed:
     if recipe.labels is None:
         return feed.dispatch(recipes.Autoencoder)(recipe, source, device)
-    assert isinstance(recipe.data, recipes.Images)  # noqa: S101 (only images have labels)
     train = _labelled(source).train
+    assert isinstance(recipe.data, recipes.Images)  # noqa: S101 (only images have labels)
     chosen = choose_labelled(train.labels, train.classes, recipe.labels.count, seed=recipe.seed)
     return FewLabelsFeed(
         train,

@@ -39,7 +39,7 @@ Reference: A. Makhzani et al., Adversarial autoencoders, 2015, https://arxiv.org
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -153,9 +153,9 @@ def adversarial_phases(
     make: Callable[[Players, Batch, Tensors], Tensors],
 ) -> tuple[Phase, Phase]:
     """All critics learn from a batch of codes, then the encoder is judged on the same codes."""
-    shown = {"draw": draw, "make": make, "makers": ("encoder",)}
     move = Move(("encoder",), encoder_loss, role="regularise")
-    return Phase("discriminate", critics, **shown), Phase("regularise", (move,), shares=True, **shown)
+    judge = Phase("discriminate", critics, draw=draw, make=make, makers=("encoder",))
+    return judge, replace(judge, name="regularise", moves=(move,), shares=True)
 
 
 def label_of(batch: Batch) -> Tensor:

@@ -74,7 +74,8 @@ class _Rules:
         loss = misfit = -self.likelihood.log_prob(players["decoder"], given, batch.real).mean()
         report = {"confidence": content.amax(1).mean()}
         if self.heads is not None:
-            apart = separation(players["heads"].vectors, self.heads.margin)
+            every = torch.eye(content.shape[1], dtype=content.dtype, device=content.device)
+            apart = separation(players["heads"](every), self.heads.margin)
             loss, report = misfit + self.heads.weight * apart, report | {"separation": apart}
         return Outcome(loss, report)
 
