@@ -3,7 +3,10 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -12,17 +15,28 @@ from adversaria.priors.mixture import draw_labels, gaussian_net, quasi_divergenc
 from adversaria.priors.paths import lerp
 from adversaria.priors.prior import Labelled, OfDimension, PriorError, inside, positive
 
+Array = npt.NDArray[np.float64]
+
 
 @dataclass(frozen=True, eq=False)
 class Blend:
-    """A mixture of any Gaussians: Σ_k w_k N(m_k, C_k)."""
+    """A mixture of any Gaussians: Σ_k w_k N(m_k, R_k R_kᵀ)."""
 
     means: Tensor
     """(K, d) float64."""
-    covariances: Tensor
-    """(K, d, d) float64."""
+    roots: Tensor
+    """(K, d, d) float64, lower triangular: R."""
     weights: Tensor
     """(K,) float64, of sum 1."""
+    whitening: Tensor
+    """(K, d, d) float64: R⁻¹."""
+
+    @classmethod
+    def of(cls, means: Array, covariances: Array, weights: Array) -> "Blend":
+        """From covariances (K, d, d)."""
+        # In numpy, so that a recorded round finds finished tensors here, and no factorisation.
+        roots = np.linalg.cholesky(covariances)
+        return cls(*map(torch.from_numpy, (means, roots, weights, np.linalg.inv(roots))))
 
     @property
     def dim(self) -> int:
@@ -35,8 +49,13 @@ class Blend:
         return self.weights @ self.means
 
     @property
+    def covariances(self) -> Tensor:
+        """R Rᵀ, (K, d, d)."""
+        return self.roots @ self.roots.transpose(1, 2)
+
+    @property
     def covariance(self) -> Tensor:
-        """Σ w (C + (m − mean)(m − mean)ᵀ)."""
+        """Σ w (R Rᵀ + (m − mean)(m − mean)ᵀ)."""
         off = self.means - self.mean
         spread = self.covariances + off[:, :, None] * off[:, None]
         return (self.weights[:, None, None] * spread).sum(0)
@@ -48,20 +67,16 @@ class Blend:
     def sample_given(self, labels: Tensor, *, generator: torch.Generator) -> Tensor:
         """A latent from each of these components, labels (n,) int64: (n, d) float32, on the generator's device."""
         noise = torch.randn(len(labels), self.dim, generator=generator, device=generator.device, dtype=torch.float32)
-        means, roots = (part.to(noise)[labels.to(noise.device)] for part in (self.means, self._roots))
+        means, roots = (part.to(noise)[labels.to(noise.device)] for part in (self.means, self.roots))
         return means + (roots * noise[:, None]).sum(-1)
 
     def log_prob(self, z: Tensor) -> Tensor:
         """Log density at `z` (..., d): (...) float64."""
-        means, roots, weights = (part.to(z.device) for part in (self.means, self._roots, self.weights))
+        means, whitening, weights = (part.to(z.device) for part in (self.means, self.whitening, self.weights))
         off = z.double()[..., None, :] - means
-        normal = torch.linalg.solve_triangular(roots, off[..., None], upper=False)[..., 0]
-        volume = roots.diagonal(dim1=-2, dim2=-1).log().sum(-1) + 0.5 * self.dim * math.log(2 * math.pi)
-        return torch.logsumexp(weights.log() - volume - 0.5 * normal.square().sum(-1), dim=-1)
-
-    @property
-    def _roots(self) -> Tensor:
-        return torch.linalg.cholesky(self.covariances)
+        normal = (whitening * off[..., None, :]).sum(-1)
+        density = whitening.diagonal(dim1=-2, dim2=-1).log().sum(-1) - 0.5 * self.dim * math.log(2 * math.pi)
+        return torch.logsumexp(weights.log() + density - 0.5 * normal.square().sum(-1), dim=-1)
 
 
 @dataclass(frozen=True)
@@ -136,12 +151,12 @@ class Petals(OfDimension):
         means = s * law.means[:, None] + t * law.means
         covariances = s**2 * law.covariances[:, None] + t**2 * law.covariances
         weights = torch.outer(law.weights, law.weights)
-        return Blend(means.flatten(0, 1), covariances.flatten(0, 1), weights.flatten())
+        return Blend.of(means.flatten(0, 1).numpy(), covariances.flatten(0, 1).numpy(), weights.flatten().numpy())
 
     def mismatch(self, t: float) -> float:
         """By quasi-Monte Carlo over 2,048 latents of each petal."""
         law, net = self._law, gaussian_net(2, 1 << 11)
-        nodes = law.means[:, None] + net @ law._roots.transpose(1, 2)
+        nodes = law.means[:, None] + net @ law.roots.transpose(1, 2)
         weights = law.weights[:, None].expand(-1, len(net)) / len(net)
         return quasi_divergence(self, self.interpolate_law(t), (nodes.flatten(0, 1), weights.flatten())) / 2
 
@@ -155,8 +170,12 @@ class Petals(OfDimension):
 
     @property
     def _law(self) -> Blend:
-        angle = torch.arange(self.components, dtype=torch.float64) * (2 * math.pi / self.components)
-        out, aside = torch.stack([angle.cos(), angle.sin()], -1), torch.stack([-angle.sin(), angle.cos()], -1)
-        stretched = [size**2 * v[:, :, None] * v[:, None] for size, v in ((self.along, out), (self.across, aside))]
-        weights = torch.full((self.components,), 1 / self.components, dtype=torch.float64)
-        return Blend(self.radius * out, stretched[0] + stretched[1], weights)
+        return _petals(self.components, self.radius, self.along, self.across)
+
+
+@lru_cache(maxsize=16)
+def _petals(components: int, radius: float, along: float, across: float) -> Blend:
+    angle = np.arange(components) * (2 * math.pi / components)
+    out, aside = np.stack([np.cos(angle), np.sin(angle)], -1), np.stack([-np.sin(angle), np.cos(angle)], -1)
+    covariances = along**2 * out[:, :, None] * out[:, None] + across**2 * aside[:, :, None] * aside[:, None]
+    return Blend.of(radius * out, covariances, np.full(components, 1 / components))
