@@ -52,7 +52,14 @@ class _Rules:
     heads: Separation | None
 
     def draw_noise(self, batch: Batch, generator: torch.Generator, share: float) -> Tensors:
-        return {"noise": torch.randn(len(batch.real), self.posterior.noise(self.dim), generator=generator)}
+        return {"noise": self._noise(batch.real, generator)}
+
+    def draw_both(self, batch: Batch, generator: torch.Generator, share: float) -> Tensors:
+        draws = self.draw_noise(batch, generator, share)
+        return draws | {"labelled_noise": self._noise(labelled_of(batch).real, generator)}
+
+    def _noise(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        return torch.randn(len(x), self.posterior.noise(self.dim), generator=generator)
 
     def draw(self, batch: Batch, generator: torch.Generator, share: float) -> Tensors:
         draws = self.draw_noise(batch, generator, share)
@@ -81,8 +88,7 @@ class _Rules:
 
     def classification_loss(self, players: Players, batch: Batch, draws: Tensors, made: Tensors) -> Outcome:
         real, label = labelled_of(batch)
-        noise = torch.zeros(len(real), self.posterior.noise(self.dim), device=real.device, dtype=real.dtype)
-        logits = self.posterior.encode(players["encoder"], real, noise).logits
+        logits = self.posterior.encode(players["encoder"], real, draws["labelled_noise"]).logits
         assert logits is not None  # noqa: S101 (`content_of` has refused such an encoder)
         return Outcome(cross_entropy(logits, label), {"accuracy": (logits.argmax(1) == label).to(logits.dtype).mean()})
 
@@ -169,7 +175,8 @@ def content_of(encoded: Encoded) -> Tensor:
 
 def _played(players: nn.ModuleDict, rules: _Rules, *, classify: bool) -> Game:
     makers = tuple(name for name in ("encoder", "decoder", "heads") if name in players)
-    phases = [Phase("reconstruct", (Move(makers, rules.reconstruction_loss),), draw=rules.draw_noise)]
+    draw = rules.draw_both if classify else rules.draw_noise
+    phases = [Phase("reconstruct", (Move(makers, rules.reconstruction_loss),), draw=draw)]
     if classify:
         learn = Move(("encoder",), rules.classification_loss, role="classify")
         phases.append(Phase("classify", (learn,), shares=True))
