@@ -271,7 +271,6 @@ CHOICES = {
     "posterior": ("aae", ["deterministic", "gaussian", "universal"]),
     "likelihood": ("aae", ["gaussian", "bernoulli"]),
     "encoder": ("aae", [{"kind": "mlp", "width": 4}, {"kind": "dcgan", "width": 4}]),
-    "play": ("bilinear", ["simultaneous", "alternating", "extragradient", "optimistic", "historical-averaging"]),
 }
 
 

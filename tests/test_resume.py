@@ -434,7 +434,6 @@ REMEMBERED = {
         "digits",
         {"critic": DCGAN | {"normalisation": "weight", "minibatch": "reference"}},
     ),
-} | {play: ("bilinear", {"play": play}) for play in ("simultaneous", "alternating", "extragradient", "optimistic")}
     "vae": ("vae", {"prior": {"kind": "mixture", "dim": 2}}),
     "aae, universal, R1": ("aae", {"posterior": "universal", "penalties": ["r1"]}),
     "aae, convolutional": (
@@ -446,10 +445,7 @@ REMEMBERED = {
     "semi-supervised": ("semisupervised", {}),
     "clustering, noise that dies away": ("clustering", {"content_noise": {"deviation": 0.3, "last": 0.0}}),
     "reducing": ("reducing", {}),
-} | {
-    play: ("bilinear", {"play": play})
-    for play in ("simultaneous", "alternating", "extragradient", "optimistic", "historical-averaging")
-}
+} | {play: ("bilinear", {"play": play}) for play in ("simultaneous", "alternating", "extragradient", "optimistic")}
 
 
 def resumed_from_each(recipe, tmp_path):
