@@ -9,6 +9,7 @@ sizes, and the protocol that made it.
 from adversaria.metrics.authenticity import NearestReal, authenticity, nearest_real
 from adversaria.metrics.bins import different_bins
 from adversaria.metrics.classifiers import NearestNeighbours, Perceptron
+from adversaria.metrics.clustering import clustering_error, majority_labels, most_confident_labels
 from adversaria.metrics.cmmd import cmmd
 from adversaria.metrics.density_coverage import (
     DensityCoverage,
@@ -96,6 +97,7 @@ __all__ = [
     "authenticity",
     "class_coverage",
     "classifier_two_sample_test",
+    "clustering_error",
     "cmmd",
     "coverage_at_equality",
     "density_coverage",
@@ -111,8 +113,10 @@ __all__ = [
     "kernel_distance",
     "kernel_distance_subsets",
     "kernel_two_sample_test",
+    "majority_labels",
     "mode_coverage",
     "monge_distance",
+    "most_confident_labels",
     "nearest_real",
     "neighbour_measures",
     "notes_of",
