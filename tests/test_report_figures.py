@@ -10,7 +10,10 @@ from matplotlib import rcParams
 from matplotlib.colors import to_hex
 
 from adversaria.report import (
+    Codes,
     Series,
+    code_maps,
+    code_margins,
     critic_field,
     curves,
     density,
@@ -65,6 +68,10 @@ FIGURES = {
     "line": lambda: line_density(STEPS, STEPS, generated=POINTS, real=POINTS),
     "line scores": lambda: line_scores(STEPS, STEPS),
     "modes": lambda: mode_histogram([5, 0, 7, 8]),
+    "codes": lambda: code_maps({"": Codes(POINTS, STEPS.repeat(5).astype(int) % 3, FIELD)}, names="abc", view=VIEW),
+    "codes of no class": lambda: code_maps({"": Codes(POINTS)}, names=(), view=VIEW, path=POINTS[:3]),
+    "margins": lambda: code_margins(POINTS.repeat(2, axis=1), POINTS.repeat(2, axis=1)),
+    "one margin": lambda: code_margins(POINTS[:, :1], POINTS[:, :1]),
     "path": lambda: trajectory(np.cos(TURN), np.sin(TURN)),
     "still": lambda: trajectory([0.0], [0.0]),
     "radius": lambda: radius(STEPS, np.cos(TURN), np.sin(TURN)),

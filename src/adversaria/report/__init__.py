@@ -19,6 +19,7 @@ from adversaria.report.before_after import (
     reliability,
     scores_before_after,
 )
+from adversaria.report.codes import Codes, code_maps, code_margins
 from adversaria.report.figures import (
     critic_field,
     curves,
@@ -44,14 +45,19 @@ from adversaria.report.page import page, write_report
 from adversaria.report.pictures import data_uri, image_grid
 from adversaria.report.priors import along_walks, law_and_interpolate, norms, strips
 from adversaria.report.series import Series, series
+from adversaria.report.tiles import cluster_members, manifold, numbered, reconstructions, styles, tiles
 
 __all__ = [
+    "Codes",
     "Course",
     "Material",
     "Neighbours",
     "Series",
     "along_walks",
     "chain_positions",
+    "cluster_members",
+    "code_maps",
+    "code_margins",
     "critic_field",
     "curves",
     "data_uri",
@@ -63,6 +69,7 @@ __all__ = [
     "learning_rates",
     "line_density",
     "line_scores",
+    "manifold",
     "mesh",
     "metric_over_training",
     "mode_histogram",
@@ -70,10 +77,12 @@ __all__ = [
     "nearest",
     "norms",
     "p_values",
+    "numbered",
     "page",
     "points_before_after",
     "preference",
     "radius",
+    "reconstructions",
     "reliability",
     "scatter",
     "score_curve",
@@ -82,6 +91,8 @@ __all__ = [
     "scores_over_steps",
     "series",
     "strips",
+    "styles",
+    "tiles",
     "trajectory",
     "window",
     "write_report",

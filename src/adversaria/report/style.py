@@ -8,15 +8,17 @@
 Where samplers are compared, the hue tells the sampler (`LOOKS`): green for Metropolis-Hastings, pink for rejection; and
 line and marker tell whether its critic was calibrated: solid and full if it was, dashed and hollow if not.
 
-The colours are those of Okabe and Ito, which people with any common colour blindness tell apart. Figures are drawn
-with the Agg and SVG back ends only and without pyplot, so no window and no global state is involved. matplotlib is
-imported when the first figure is drawn, not before.
+The colours are those of Okabe and Ito, which people with any common colour blindness tell apart. Ten classes have the
+ten of Petroff (`CLASSES`), in whose order each is as far as can be from those before it, to such people too; a class
+is always named as well. Figures are drawn with the Agg and SVG back ends only and without pyplot, so no window and no
+global state is involved. matplotlib is imported when the first figure is drawn, not before.
 
 A figure used alone carries its colours as numbers; in the page `to_svg` names them instead (`var(--real)`), so that
 one style sheet serves light and dark.
 
 References:
-    Okabe & Ito, "Color universal design", 2008, https://jfly.uni-koeln.de/color/.
+    Okabe & Ito, "Color universal design", 2008, https://jfly.uni-koeln.de/color/;
+    Petroff, "Accessible color sequences for data visualization", 2021, https://arxiv.org/abs/2107.02270.
 """
 
 import functools
@@ -33,10 +35,24 @@ if TYPE_CHECKING:
 
 REAL, TRAIN, FAKE = "#0072b2", "#56b4e9", "#d55e00"
 FIRST, SECOND, THIRD, FOURTH = "#009e73", "#cc79a7", "#e69f00", "#7a7a7a"
-INK, FAINT = "#222222", "#bbbbbb"
+INK, FAINT, GROUND = "#222222", "#bbbbbb", "#fefefe"
 
 LINES = (FIRST, SECOND, THIRD, FOURTH, REAL, FAKE)
 """Colours of lines that are neither real nor generated: losses by phase, rates by player."""
+
+CLASSES = (
+    "#3f90da",
+    "#ffa90e",
+    "#bd1f01",
+    "#94a4a2",
+    "#832db6",
+    "#a96b59",
+    "#e76300",
+    "#b9ac70",
+    "#717581",
+    "#92dadd",
+)
+"""Colours of classes; further ones begin again."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +102,7 @@ NAMES = {
     FOURTH: "fourth",
     INK: "ink",
     FAINT: "faint",
+    GROUND: "card",
 }
 """The style sheet's name of each colour."""
 
