@@ -131,7 +131,8 @@ def _said(axes: "Axes", place: NDArray, text: str, size: int = 10) -> None:
     from matplotlib.patheffects import withStroke
 
     axes.text(
-        *place,
+        float(place[0]),
+        float(place[1]),
         text,
         ha="center",
         va="center",
