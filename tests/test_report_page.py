@@ -12,8 +12,20 @@ import numpy as np
 import pytest
 
 from adversaria import recipes
-from adversaria.report import Material, mesh, nearest, page, window
-from adversaria.report.material import ClassRow, Closest, Corrected, Images, Points, Snapshot
+from adversaria.metrics import Estimate
+from adversaria.report import Codes, Material, mesh, nearest, page, window
+from adversaria.report.material import (
+    ClassRow,
+    Closest,
+    Clusters,
+    Coded,
+    Corrected,
+    Images,
+    Map,
+    Points,
+    Snapshot,
+    Station,
+)
 from adversaria.report.provenance import Provenance, commands, differences, train_command
 from adversaria.report.words import judge_chains
 from adversaria.sampling import Bin, Diagnosis
@@ -188,7 +200,33 @@ def of_a_measured_run():
     return of_images(measured=lines)
 
 
+def of_codes(dim=2, **changes):
+    """Of an autoencoder that has everything; no game has all of it."""
+    draw = random()
+    at = draw.normal(size=(200, dim))
+    view = window(at[:, :2])
+
+    def made(*shape):
+        return draw.integers(0, 256, (*shape, 1, 8, 8), dtype=np.uint8)
+
+    coded = Coded(
+        styles=at,
+        prior=at + 0.1,
+        test=Estimate(0.001, None, (200, 200), "kernel_two_sample_test", {"statistic": 0.01}),
+        pairs=(made(20), made(20)),
+        map=Map(Codes(at[:, :2], np.arange(200) % 2, mesh(view, 20)[:, :1].reshape(20, 20) + 9), ("one", "two"), view),
+        manifold=made(4, 4),
+        walk=Station(at[:10, :2], made(10)),
+        contents=(made(3, 2), ("one", "two")),
+        clusters=Clusters(made(3), made(3, 4), ("1 → one", "2 → two", "3 → two")),
+        errors={"error": Estimate(0.05, 0.01, (200, 0), "classification_error")},
+    )
+    return of_images(coded=dataclasses.replace(coded, **changes))
+
+
 PAGES = {
+    "codes": of_codes,
+    "codes of ten": lambda: of_codes(10, map=None, manifold=None, walk=None, contents=None, clusters=None, errors={}),
     "images": of_images,
     "measured": of_a_measured_run,
     "classes": lambda: of_images(shown=images(classes=("zero", "one"))),

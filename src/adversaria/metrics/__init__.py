@@ -9,7 +9,12 @@ sizes, and the protocol that made it.
 from adversaria.metrics.authenticity import NearestReal, authenticity, nearest_real
 from adversaria.metrics.bins import different_bins
 from adversaria.metrics.classifiers import NearestNeighbours, Perceptron
-from adversaria.metrics.clustering import clustering_error, majority_labels, most_confident_labels
+from adversaria.metrics.clustering import (
+    classification_error,
+    clustering_error,
+    majority_labels,
+    most_confident_labels,
+)
 from adversaria.metrics.cmmd import cmmd
 from adversaria.metrics.density_coverage import (
     DensityCoverage,
@@ -96,6 +101,7 @@ __all__ = [
     "TrainedLeNet",
     "authenticity",
     "class_coverage",
+    "classification_error",
     "classifier_two_sample_test",
     "clustering_error",
     "cmmd",

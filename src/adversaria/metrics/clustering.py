@@ -111,6 +111,27 @@ def clustering_error(probabilities: Features, labels: Features, mapping: Feature
     return Estimate(error, math.sqrt(error * (1 - error) / len(y)), (len(y), 0), "clustering_error", protocol)
 
 
+def classification_error(probabilities: Features, labels: Features) -> Estimate:
+    """The share of points whose most probable class is another than their own: K classes are K clusters, named already.
+
+    Arguments:
+        probabilities: (n, K) q(y|x) of test points, n ≥ 1; logits give the same.
+        labels: (n,) whole numbers in [0, K).
+
+    Raises:
+        MetricError: shapes that do not fit, NaN or infinities, labels that are not whole numbers or out of range.
+
+    >>> print(classification_error(torch.eye(3), torch.tensor([0, 1, 1])))
+    0.33 ± 0.27
+    """
+    q, y = _labelled(probabilities, labels)
+    if int(y.max()) >= q.shape[1]:
+        raise MetricError(f"labels must be from 0 to {q.shape[1] - 1}, got {int(y.max())}")
+    error = (q.argmax(1) != y).double().mean().item()
+    se = math.sqrt(error * (1 - error) / len(y))
+    return Estimate(error, se, (len(y), 0), "classification_error", {"classes": q.shape[1]})
+
+
 def _labelled(probabilities: Features, labels: Features) -> tuple[Tensor, Tensor]:
     q = matrix(probabilities, "probabilities", 1)
     y = _whole(labels, "labels", least=0).to(q.device)

@@ -9,6 +9,7 @@ Neither can hold code, and nothing is unpickled. A run folder is a model too: it
 A family of methods has a file here, with its model and an arm of `building.built`.
 """
 
+from adversaria.model.autoencoder import Autoencoder, Contents
 from adversaria.model.building import standing
 from adversaria.model.config import config_of, read_config
 from adversaria.model.disk import from_pretrained, load
@@ -17,6 +18,8 @@ from adversaria.model.generative import CHUNK, GenerativeModel
 
 __all__ = [
     "CHUNK",
+    "Autoencoder",
+    "Contents",
     "GenerativeModel",
     "Model",
     "OneClass",

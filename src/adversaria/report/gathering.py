@@ -16,13 +16,15 @@ from adversaria import recipes
 from adversaria.data import ImageData, Splits, ToyLaw, to_uint8
 from adversaria.errors import AdversariaError
 from adversaria.metrics import mode_coverage
-from adversaria.model import GenerativeModel, Model
+from adversaria.model import Autoencoder, GenerativeModel, Model
 from adversaria.randomness import generator_for, permutation
 from adversaria.report import correcting
+from adversaria.report.encoding import coded
 from adversaria.report.figures import mesh, window
 from adversaria.report.material import (
     ClassRow,
     Closest,
+    Coded,
     Corrected,
     Floats,
     Images,
@@ -84,6 +86,7 @@ def gather(run: Run, *, seed: int) -> Material:
         snapshots=_snapshots(run),
         shown=shown,
         walking=walks if isinstance(walks, Walking) else None,
+        coded=None if shown is None else _coded(run, seed),
         corrected=corrected if isinstance(corrected, Corrected) else None,
         uncorrected=corrected if isinstance(corrected, str) else "",
         notes=[*notes, walks] if isinstance(walks, str) and walks else notes,
@@ -108,6 +111,17 @@ def _shown(run: Run, recipe: recipes.Recipe, seed: int) -> tuple[Images | Points
         return _images(model, source, seed), [*notes, *_changed(run, source)]
     assert source is not None  # noqa: S101 (it has data)
     return (_points(model, source, seed) if isinstance(model, Model) else None), notes
+
+
+def _coded(run: Run, seed: int) -> Coded | None:
+    model = run.model()
+    if not isinstance(model, Autoencoder):
+        return None
+    try:
+        source = run.data()
+    except AdversariaError:
+        return None  # said already
+    return coded(model, source, seed=seed) if isinstance(source, Splits) else None
 
 
 def _diverged(model: GenerativeModel, seed: int) -> list[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from adversaria.report.codes import Codes
 from adversaria.report.figures import Window
 from adversaria.report.memory import Neighbours
 from adversaria.report.pictures import Pixels
@@ -18,6 +19,7 @@ from adversaria.report.provenance import Commands, Provenance
 from adversaria.report.series import Event
 
 if TYPE_CHECKING:
+    from adversaria.metrics import Estimate
     from adversaria.sampling import Diagnosis
 
 Floats = NDArray[np.float64]
@@ -151,6 +153,59 @@ class Walking:
     """Of the model that was measured."""
 
 
+class Map(NamedTuple):
+    """Codes of the plane."""
+
+    codes: Codes
+    names: Sequence[str]
+    """Of the classes."""
+    view: Window
+
+
+class Station(NamedTuple):
+    """A walk among codes."""
+
+    path: Floats
+    """(s, 2)."""
+    images: Pixels
+    """(s, C, H, W) decoded there."""
+
+
+class Clusters(NamedTuple):
+    """Clusters that an autoencoder found."""
+
+    heads: Pixels
+    """(K, C, H, W) decoded at no style."""
+    members: Pixels
+    """(K, m, C, H, W) held-out images that are surest to belong to each."""
+    names: Sequence[str]
+    """Number, class, and share of the images."""
+
+
+@dataclass(frozen=True, eq=False)
+class Coded:
+    """What is known of an autoencoder's codes, from held-out images."""
+
+    styles: Floats
+    """(n, d) of held-out images, with the posterior's chance in them."""
+    prior: Floats
+    """(m, d) of the prior of styles."""
+    test: "Estimate"
+    """The p-value of "both have one law"."""
+    pairs: tuple[Pixels, Pixels]
+    """(n, C, H, W) real images, and what is decoded from their codes."""
+    map: Map | None = None
+    """Codes or, where these are not of the plane, styles."""
+    manifold: Pixels | None = None
+    """(R, C, channels, H, W) decoded from a grid of codes, the upper row from the greatest second coordinate."""
+    walk: Station | None = None
+    contents: tuple[Pixels, Sequence[str]] | None = None
+    """(styles, classes, C, H, W) and the names of the classes."""
+    clusters: Clusters | None = None
+    errors: Mapping[str, "Estimate"] = field(default_factory=dict)
+    """Shares of held-out images whose content is wrong, by the way in which it is read."""
+
+
 @dataclass(frozen=True, eq=False)
 class Material:
     """A run, as its page sees it."""
@@ -178,6 +233,7 @@ class Material:
     shown: Images | Points | None = None
     corrected: Corrected | None = None
     walking: Walking | None = None
+    coded: Coded | None = None
     uncorrected: str = ""
     """Why `corrected` is None, where a reader may expect it: a sentence."""
     notes: Sequence[str] = ()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from adversaria.report import exhibits, figures, scoreboard, words
 from adversaria.report.comparison import of_corrected
+from adversaria.report.encoded import of_coded
 from adversaria.report.exhibits import Chart
 from adversaria.report.material import Images, Material, Points
 from adversaria.report.scores import latest, scores
@@ -62,6 +63,7 @@ def page(material: Material) -> str:
         points=exhibits.of_points(shown) if isinstance(shown, Points) else None,
         comparison=None if material.corrected is None else of_corrected(material.corrected, shown),
         walking=None if material.walking is None else of_walking(material.walking, step=material.step),
+        coded=None if material.coded is None else of_coded(material.coded),
         path=exhibits.of_path(quantities(material.events)),
         snapshots=exhibits.of_snapshots(material.snapshots, material.shape),
         training=scoreboard.course(material.measured) + _training(material) + scoreboard.improvement(evaluated),
