@@ -1,0 +1,5 @@
+"""Estimators with the interface of scikit-learn (extra `sklearn`)."""
+
+from adversaria.sklearn.autoencoders import AutoencoderClassifier, AutoencoderClusterer, AutoencoderReducer
+
+__all__ = ["AutoencoderClassifier", "AutoencoderClusterer", "AutoencoderReducer"]
