@@ -209,3 +209,68 @@ def test_heads_stand_before_their_members():
 def test_contents_are_named_above_their_columns_and_stations_by_their_numbers():
     assert [text.get_text() for text in styles(images(4, 3), contents="abc").axes[0].texts] == ["a", "b", "c"]
     assert [text.get_text() for text in numbered(images(1, 20)[0]).axes[0].texts] == ["1–10", "11–20"]
+
+
+# --- the page of a run -------------------------------------------------------------------------------------------
+
+
+SECTIONS = {
+    "vae": ["Codes of held-out images", "Decoded from a grid of codes", "Reconstructions"],
+    "aae": ["Codes of held-out images", "Decoded from a grid of codes", "Reconstructions"],
+    "aae-labels": ["Codes of held-out images", "Decoded from a grid of codes", "Reconstructions"],
+    "roll": ["Stations of a walk along the roll", "Decoded along the roll", "Reconstructions"],
+    "supervised": ["Codes of held-out images", "One style a row, one class a column", "Reconstructions"],
+    "semisupervised": ["One style a row, one class a column", "Classification error", "Reconstructions"],
+    "clustering": ["Clusters", "Clustering error", "Clustering error, by majority", "Reconstructions"],
+    "reducing": ["Codes of held-out images", "One style a row, one class a column", "Classification error"],
+}
+
+
+@pytest.mark.parametrize("variant", SECTIONS)
+def test_a_runs_page_shows_its_codes_and_tests_them_against_the_prior(variant, tiny, tmp_path):
+    import re
+
+    import adversaria as adv
+    from adversaria.report import write_report
+
+    recipe = tiny("aae-labels", prior={"kind": "swiss-roll"}) if variant == "roll" else tiny(variant)
+    run = adv.train(recipe, tmp_path / "run", quiet=True)
+    html = write_report(run).read_text(encoding="utf-8")
+    for title in [*SECTIONS[variant], "Codes beside the prior"]:
+        assert f">{title}<" in html
+    assert re.search(r"p = [\d.e-]+ by the kernel two-sample test of \d+ codes and \d+ latents", html)
+    everything = {title for titles in SECTIONS.values() for title in titles} - {*SECTIONS[variant]}
+    shown = {title for title in everything if f">{title}<" in html}
+    assert shown <= {"Codes of held-out images", "Reconstructions", "Decoded from a grid of codes"}
+    assert write_report(run).read_text(encoding="utf-8") == html
+
+
+# --- what the page is made of ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("side", [3, 20])
+@pytest.mark.parametrize("prior", [Normal(2), Normal(2, 0.5), Uniform(2)])
+def test_a_grid_runs_through_the_quantiles_of_the_prior_from_above(prior, side):
+    import torch
+
+    from adversaria.report.encoding import grid_of_codes
+
+    grid = grid_of_codes(prior, side).reshape(side, side, 2)
+    assert (grid[:, 0, 1].diff() < 0).all()  # from above
+    assert (grid[0, :, 0].diff() > 0).all()  # to the right
+    drawn = prior.sample(40_000, generator=torch.Generator().manual_seed(0))
+    below = (drawn[:, 0, None] < grid[0, :, 0]).double().mean(0)
+    torch.testing.assert_close(below, (torch.arange(side).double() + 0.5) / side, rtol=0, atol=0.0125)  # 5 s.e.
+
+
+def test_clusters_are_named_and_judged_by_different_images():
+    from adversaria.data import load
+    from adversaria.report.encoding import naming_and_judging
+
+    splits = load("digits", held_out=0.2, calibration=0.1)
+    naming, judging = naming_and_judging(splits)
+    assert (naming, judging) == (splits.calibration, splits.held_out)
+    splits = load("digits", held_out=0.2)
+    naming, judging = naming_and_judging(splits)
+    assert len(naming) + len(judging) == len(splits.held_out)
+    assert abs(len(naming) - len(judging)) <= 1

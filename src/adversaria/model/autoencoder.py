@@ -23,16 +23,19 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from adversaria import priors
+from adversaria import priors, recipes
+from adversaria.assemble.coding import coding
 from adversaria.data import to_float
 from adversaria.errors import ModelError
 from adversaria.games.content import one_hot, represent
 from adversaria.games.evidence import importance_weighted, log_weights
 from adversaria.games.likelihoods import Likelihood
 from adversaria.games.posteriors import Encoded, Gaussian, Posterior
+from adversaria.model.building import Weights, built, built_from, fill
 from adversaria.model.generative import CHUNK, GenerativeModel, filled
 from adversaria.nn import ClusterHeads
 from adversaria.randomness import generator_for
+from adversaria.recipes import SampleSpace
 
 Labels = int | Sequence[int] | Tensor
 """The label of all samples, or of each."""
@@ -283,13 +286,45 @@ def _asked(label: Labels, style: Tensor | None) -> int:
 
 
 def prior_of_codes(style_prior: priors.Prior, contents: int, heads: ClusterHeads | None) -> priors.Prior:
-    """The law of codes, of the module's docstring.
-
-    Raises:
-        ModelError: styles about heads that are not normal.
-    """
+    """The law of codes, of the module's docstring."""
     if heads is not None:
-        if not isinstance(style_prior, priors.Normal):
-            raise ModelError(f"styles about heads must be normal, got {type(style_prior).__name__}")
+        assert isinstance(style_prior, priors.Normal)  # noqa: S101 (the recipe sees to it)
         return priors.Mixture(heads.vectors.detach().cpu().tolist(), style_prior.scale)
     return priors.Product(priors.Categorical(contents), style_prior) if contents else style_prior
+
+
+@built.register
+def _(recipe: recipes.Autoencoder, space: SampleSpace, weights: Weights, step: int) -> Autoencoder:
+    made = built_from(recipe, lambda: coding(recipe, space))
+    fill(made.encoder, weights, "encoder")
+    fill(made.decoder, weights, "decoder")
+    if made.heads is not None:
+        fill(made.heads, weights, "heads")
+    return Autoencoder(
+        encoder=made.encoder,
+        generator=made.decoder,
+        heads=made.heads,
+        posterior=made.posterior,
+        style_prior=made.prior,
+        likelihood=made.likelihood,
+        contents=_contents(recipe, space, made.contents),
+        prior=prior_of_codes(made.prior, made.contents, made.heads),
+        recipe=recipe,
+        space=space,
+        step=step,
+    )
+
+
+def _contents(recipe: recipes.Autoencoder, space: SampleSpace, count: int) -> Contents | None:
+    clusters = tuple(str(number + 1) for number in range(count))
+    match recipe:
+        case recipes.SupervisedAAE():
+            return Contents(space.classes, "told")
+        case recipes.SemiSupervisedAAE():
+            return Contents(space.classes, "learnt")
+        case recipes.ReducingAAE() if recipe.labels is not None:  # heads beyond the classes are clusters
+            return Contents(space.classes + clusters[len(space.classes) :], "learnt")
+        case recipes.Categorical():
+            return Contents(clusters, "found")
+        case _:
+            return None

@@ -213,6 +213,9 @@ def _closest(samples: Pixels, splits: Splits, seed: int) -> Closest:
 @torch.no_grad()
 def _walks(model: GenerativeModel, seed: int, rows: int = 4, steps: int = 9) -> Pixels:
     ends = model.prior.sample(2 * rows, generator=generator_for(seed, "report", "walks"))
+    if isinstance(model, Autoencoder):  # one content a row, so that only the style moves
+        content = model.prior.dim - model.style_prior.dim
+        ends[1::2, :content] = ends[::2, :content]
     share = torch.linspace(0, 1, steps)
     latents = torch.cat([model.prior.interpolate(ends[2 * r], ends[2 * r + 1], share) for r in range(rows)])
     label = None
