@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 from cyclopts.types import NonNegativeInt, PositiveInt
 
-from adversaria.cli import evaluating
+from adversaria.cli import coding, evaluating  # noqa: F401 (their commands register themselves)
 from adversaria.cli.features import features
 from adversaria.cli.priors import prior
 from adversaria.cli.root import AsJson, OfClass, Switch, app, as_text, asked_for, note
