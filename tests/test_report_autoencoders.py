@@ -264,8 +264,8 @@ def test_a_grid_runs_through_the_quantiles_of_the_prior_from_above(prior, side):
 
 
 def test_clusters_are_named_and_judged_by_different_images():
+    from adversaria.coding import naming_and_judging
     from adversaria.data import load
-    from adversaria.report.encoding import naming_and_judging
 
     splits = load("digits", held_out=0.2, calibration=0.1)
     naming, judging = naming_and_judging(splits)

@@ -10,6 +10,8 @@ reproduce.write_results("docs/results.md", results)
 from pathlib import Path
 
 from adversaria.errors import RecipeError, nearest
+from adversaria.reproduce.autoencoders_contents import AAE_CLUSTERS, AAE_SEMISUPERVISED, AAE_STYLE
+from adversaria.reproduce.autoencoders_holes import AAE_VAE
 from adversaria.reproduce.bilinear import BILINEAR
 from adversaria.reproduce.digits import DIGITS, MNIST
 from adversaria.reproduce.grid25 import GRID25
@@ -48,6 +50,10 @@ STUDIES: tuple[Study, ...] = (
     MMD_CIFAR10_SMALL,
     TECHNIQUES_GRID25,
     TECHNIQUES_MNIST,
+    AAE_VAE,
+    AAE_SEMISUPERVISED,
+    AAE_CLUSTERS,
+    AAE_STYLE,
 )
 """All studies."""
 

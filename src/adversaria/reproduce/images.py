@@ -2,7 +2,7 @@
 
 from adversaria.assemble import load_data
 from adversaria.data import Splits
-from adversaria.recipes import GAN
+from adversaria.recipes import GAN, Generative
 from adversaria.runs import Run
 
 
@@ -12,7 +12,7 @@ def recipe_of(run: Run) -> GAN:
     return run.recipe
 
 
-def splits_of(recipe: GAN) -> Splits:
+def splits_of(recipe: Generative) -> Splits:
     """Its images, in their parts."""
     splits = load_data(recipe.data)
     assert isinstance(splits, Splits)  # noqa: S101 (a source of images)
