@@ -74,3 +74,28 @@ def test_matched_walks_keep_the_norm_of_normal_latents(capsys):
     assert float(said[0][2]) < 8 < 9 < float(said[1][2])
     assert 8.5 < float(said[2][2]) < 11.5
     assert [round(float(value), 3) for value in mismatches.split()] == [0.009, 0.117]
+
+
+def test_what_docs_say_of_autoencoders(tiny, tmp_path, monkeypatch):
+    pytest.importorskip("sklearn")
+    import adversaria as adv
+
+    monkeypatch.chdir(tmp_path)
+    adv.train(tiny("supervised"), "runs/supervised", quiet=True)
+    of_models, of_tables = blocks("autoencoders.md")
+    found = {}
+    exec(compile(of_models, "docs/autoencoders.md", "exec"), found)
+    assert found["sevens"].shape == (5, 1, 8, 8)
+    assert torch.equal(found["again"], found["model"].reconstruct(found["images"], labels=1))
+    exec(compile(of_tables, "docs/autoencoders.md", "exec"), found)
+    assert found["points"].shape == (1797, 2)
+    assert found["clusters"].max() < 10
+
+
+def test_docs_name_every_recipe_and_study_of_autoencoders():
+    from adversaria import recipes, reproduce
+
+    text = (DOCS / "autoencoders.md").read_text(encoding="utf-8")
+    known = [make() for make in recipes.PUBLISHED]
+    assert [r.name for r in known if isinstance(r, recipes.Autoencoder) and f"`{r.name}`" not in text] == []
+    assert [study.name for study in reproduce.STUDIES if study.name[:4] == "aae-" and study.name not in text] == []

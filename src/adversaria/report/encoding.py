@@ -153,7 +153,7 @@ def _clusters(model: Autoencoder, splits: Splits, real: ImageData) -> Clusters |
     heads = _pixels(model.generate(label=torch.arange(count), style=nothing))
     surest = q.argsort(dim=0, descending=True)[:MEMBERS].T
     share = torch.bincount(q.argmax(1), minlength=count) / len(q)
-    names = [f"{name}  {100 * part:.0f} %" for name, part in zip(_names(model, splits), share.tolist(), strict=True)]
+    names = [f"{name} · {100 * part:.0f} %" for name, part in zip(_names(model, splits), share.tolist(), strict=True)]
     return Clusters(heads, real.images[surest.cpu()].numpy(), names)
 
 

@@ -124,8 +124,8 @@ AAE_VAE = Study(
         "how large it is. *confidence*: mean probability of the class that `lenet-mnist` finds most probable in 10,000 "
         "samples; distances are in its features, from the 10,000 test digits. *error of reconstruction* in gray levels "
         "of 255. *Parzen*: a window about 10,000 samples, pixels in [0, 1], σ chosen on digits that took part in "
-        "neither training nor testing; it is a poor measure of likelihood, stands beside values of as many samples "
-        "alone, and real digits do not score highest by it. *bound*: importance-weighted, 100 codes, by cross-entropy, "
+        "neither training nor testing; it is a poor measure of likelihood, and stands beside values of as many samples "
+        "alone. *bound*: importance-weighted, 100 codes, by cross-entropy, "
         "which is no density of gray pixels."
     ),
 )
