@@ -35,13 +35,12 @@ def errors(model: Autoencoder, splits: Splits) -> dict[str, Estimate]:
         found = model.classify(splits.held_out.to_float())
         return {"error": metrics.classification_error(found, splits.held_out.labels)}
     naming, judging = naming_and_judging(splits)
-    if not len(naming) or not len(judging):
+    if not len(naming) or not len(judging) or naming.labels is None or judging.labels is None:
         return {}
     q, judged = (model.classify(part.to_float()) for part in (naming, judging))
     rules = {"most confident": metrics.most_confident_labels, "majority": metrics.majority_labels}
-    return {
-        name: metrics.clustering_error(judged, judging.labels, rule(q, naming.labels)) for name, rule in rules.items()
-    }
+    mappings = {name: rule(q, naming.labels) for name, rule in rules.items()}
+    return {name: metrics.clustering_error(judged, judging.labels, found) for name, found in mappings.items()}
 
 
 def naming_and_judging(splits: Splits) -> tuple[ImageData, ImageData]:

@@ -60,6 +60,9 @@ UNLABELLED = -1
 FIT = GaussianLikelihood(1.0)
 """Of standardised features. Adam does not see a factor of the loss, and no other loss is added to this one."""
 
+DEPTH = 2
+"""Hidden layers of each network."""
+
 CONTENT_NOISE = 0.3
 """Deviation of the noise on what the critic of contents sees."""
 
@@ -94,15 +97,14 @@ class _Autoencoder(BaseEstimator):
         return (X - self.mean_) / self.scale_
 
     def _players(self, features: int, style: int, contents: int, seed: int) -> nn.ModuleDict:
-        random, size = generator_for(seed, "weights"), {"width": self.width, "depth": 2}
-        shape = (features,)
+        random, shape, width = generator_for(seed, "weights"), (features,), self.width
         players: dict[str, nn.Module] = {
-            "encoder": MLPEncoder(shape, style, classes=contents, **size, generator=random),
-            "decoder": MLPGenerator(contents + style, shape, **size, generator=random),
-            "critic": MLPCritic((style,), **size, generator=random),
+            "encoder": MLPEncoder(shape, style, classes=contents, width=width, depth=DEPTH, generator=random),
+            "decoder": MLPGenerator(contents + style, shape, width=width, depth=DEPTH, generator=random),
+            "critic": MLPCritic((style,), width=width, depth=DEPTH, generator=random),
         }
         if contents:
-            players["content_critic"] = MLPCritic((contents,), **size, generator=random)
+            players["content_critic"] = MLPCritic((contents,), width=width, depth=DEPTH, generator=random)
         return nn.ModuleDict(players)
 
     def _play(self, game: Game, feed: "_Rows", seed: int) -> None:
@@ -180,8 +182,8 @@ class AutoencoderReducer(TransformerMixin, _Autoencoder):
         rows, seed = self._begin(X)
         players = self._players(rows.shape[1], self.n_components, 0, seed)
         adversary = Adversary("critic", Blind(prior), NonSaturating())
-        networks = (players[name] for name in ("encoder", "decoder", "critic"))
-        game = aae(*networks, adversary, Deterministic(), FIT, dim=self.n_components)
+        encoder, decoder, critic = (players[name] for name in ("encoder", "decoder", "critic"))
+        game = aae(encoder, decoder, critic, adversary, Deterministic(), FIT, dim=self.n_components)
         self._play(game, _Rows(rows, self.batch_size, seed), seed)
         self.decoder_coefs_, self.decoder_intercepts_ = _arrays(players["decoder"])
         return self
