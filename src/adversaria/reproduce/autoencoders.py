@@ -45,11 +45,9 @@ def parts_of(run: Run) -> Splits:
 
 
 def sized(recipe: R, width: int, steps: int) -> R:
-    """The recipe with hidden layers of another width, over other steps, of which the last checkpoint alone is kept."""
-    players = ("encoder", "decoder", "critic", "content_critic")
-    changes = {
-        name: getattr(recipe, name).model_copy(update={"width": width}) for name in players if hasattr(recipe, name)
-    }
+    """The recipe with another width of encoder and decoder, over other steps; the last checkpoint alone is kept."""
+    players = ("encoder", "decoder")
+    changes = {name: getattr(recipe, name).model_copy(update={"width": width}) for name in players}
     changes |= {"steps": steps, "checkpoint_every": steps, "sample_every": steps, "keep_checkpoints": 1}
     return recipe.model_copy(update=changes)
 
