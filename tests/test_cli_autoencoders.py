@@ -76,7 +76,7 @@ def test_a_seed_gives_codes_with_chance_and_a_second_file_is_not_written_over(cl
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_images_of_a_folder_are_encoded_and_decoded_again(cli, runs, variant, pictures, tmp_path):
     codes, back = tmp_path / "codes.npz", tmp_path / "back.npz"
-    assert cli("encode", runs(variant), pictures, "--out", codes)[0] == 0
+    assert cli("encode", runs(variant), pictures, "-o", codes)[0] == 0
     assert cli("decode", runs(variant), codes, "--out", back)[0] == 0
     made = arrays(back)["images"]
     assert made.shape == (24, 8, 8, 1)

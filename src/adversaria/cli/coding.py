@@ -1,11 +1,14 @@
 """The commands of autoencoders: encode, decode, reconstruct, generate."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from cyclopts import Parameter
 from cyclopts.types import NonNegativeInt, PositiveInt
 
 from adversaria.cli.root import AsJson, OfClass, Switch, app, as_text
+
+Out = Annotated[Path | None, Parameter(name=["--out", "-o"])]
 
 
 @app.command(sort_key=7.1)
@@ -14,7 +17,7 @@ def encode(
     images: str | None = None,
     /,
     *,
-    out: Path | None = None,
+    out: Out = None,
     seed: NonNegativeInt | None = None,
     overwrite: Switch = False,
     as_json: AsJson = False,
@@ -48,14 +51,14 @@ def decode(
     codes: Path,
     /,
     *,
-    out: Path | None = None,
+    out: Out = None,
     overwrite: Switch = False,
     as_json: AsJson = False,
 ) -> str:
     """Decode codes by an autoencoder: images.
 
     Arguments:
-        model: As of encode.
+        model: Folder of a run (its last checkpoint is taken), of one checkpoint, or of a saved model.
         codes: Arrays as encode writes them (.npz with `codes`), or an .npy of shape (n, numbers of a code).
         out: Where to: one picture if it ends in .png, arrays if in .npz, else a folder with a PNG for each image;
             decoded.png in the model's folder if not given.
@@ -75,7 +78,7 @@ def reconstruct(
     images: str | None = None,
     /,
     *,
-    out: Path | None = None,
+    out: Out = None,
     count: PositiveInt = 50,
     overwrite: Switch = False,
     as_json: AsJson = False,
@@ -83,8 +86,9 @@ def reconstruct(
     """Draw images above what an autoencoder decodes from their codes, as one picture.
 
     Arguments:
-        model: As of encode.
-        images: As of encode.
+        model: Folder of a run (its last checkpoint is taken), of one checkpoint, or of a saved model.
+        images: A folder or file of images, or a data set by name (mnist:test); the run's own held-out images if not
+            given.
         out: The picture, .png; reconstructions.png in the model's folder if not given.
         count: How many images, the first ones.
         overwrite: Replace the file at --out.
@@ -108,7 +112,7 @@ def generate(
     label: OfClass = None,
     count: PositiveInt = 10,
     seed: NonNegativeInt = 0,
-    out: Path | None = None,
+    out: Out = None,
     overwrite: Switch = False,
     as_json: AsJson = False,
 ) -> str:
@@ -117,11 +121,12 @@ def generate(
     Without --class a table: one style in each row, one class in each column.
 
     Arguments:
-        model: As of encode.
+        model: Folder of a run (its last checkpoint is taken), of one checkpoint, or of a saved model.
         label: Name or number (from 0) of a class, or the name of a cluster (from 1); all of them if not given.
         count: How many styles.
         seed: Of the styles.
-        out: With --class as of decode; else the table, .png; generated.png in the model's folder if not given.
+        out: With --class one picture (.png), arrays (.npz) or a folder; else the table, .png; generated.png in the
+            model's folder if not given.
         overwrite: Replace the file at --out.
         as_json: Print what was written as JSON.
     """
