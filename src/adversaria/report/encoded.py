@@ -77,7 +77,7 @@ def judge_codes(test: "Estimate") -> str:
     """
     n, m = test.n
     how = (
-        f"p = {words.number(test.value)} by the kernel two-sample test of {n:,} codes and {m:,} latents, "
+        f"p = {test.value:.3f} by the kernel two-sample test of {n:,} codes and {m:,} latents, "
         f"MMD² = {words.number(test.protocol['statistic'], 2)}"
     )
     if test.value <= UNLIKELY:
