@@ -24,7 +24,7 @@ def choose_labelled(labels: Tensor | None, classes: tuple[str, ...], count: int,
             classes, or a class has fewer samples than are wanted of it.
 
     >>> choose_labelled(torch.tensor([0, 1, 0, 1, 1]), ("cat", "dog"), 4, seed=0)
-    tensor([0, 2, 3, 4])
+    tensor([0, 1, 2, 4])
     """
     if labels is None or not classes:
         raise DataError("expected data with labels to choose from, got none; put each class in a folder of its own")

@@ -15,6 +15,7 @@ from adversaria.nn.autoencoder import ClusterHeads, DCGANEncoder, Heads, MLPEnco
 from adversaria.nn.dcgan import DCGANCritic, DCGANGenerator
 from adversaria.nn.minibatch import MinibatchDiscrimination
 from adversaria.nn.mlp import MLPCritic, MLPGenerator
+from adversaria.nn.noisy import NoisyCritic, SoftplusGenerator
 
 __all__ = [
     "ClusterHeads",
@@ -26,4 +27,6 @@ __all__ = [
     "MLPEncoder",
     "MLPGenerator",
     "MinibatchDiscrimination",
+    "NoisyCritic",
+    "SoftplusGenerator",
 ]
