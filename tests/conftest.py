@@ -80,6 +80,23 @@ AUTOENCODER = {
     "sample_every": 2,
     "compilation": "never",
 }
+FEW_LABELS = {
+    "name": "tiny-few-labels",
+    "kind": "semisupervised",
+    "steps": 4,
+    "data": {"kind": "images", "source": "digits", "held_out": 0.2},
+    "prior": {"kind": "uniform", "dim": 4},
+    "labels": 20,
+    "generator": {"kind": "softplus", "width": 6},
+    "critic": {"kind": "noisy", "widths": [8, 6]},
+    "batch_size": 16,
+    "labelled_batch_size": 8,
+    "averaging": {"halflife": 5},
+    "log_every": 1,
+    "checkpoint_every": 2,
+    "sample_every": 2,
+    "compilation": "never",
+}
 ADVERSARIAL = AUTOENCODER | {"critic": {"kind": "mlp", "width": 8, "depth": 1}}
 CATEGORICAL = ADVERSARIAL | {"content_critic": {"kind": "mlp", "width": 8, "depth": 1}}
 FEW = {"count": 20, "batch_size": 10}
@@ -99,7 +116,7 @@ AUTOENCODERS = {
     "clustering": CLUSTERING,
     "reducing": REDUCING,
 }
-TINY = {"ring": RING, "digits": DIGITS, "bilinear": BILINEAR, "classifier": CLASSIFIER, **AUTOENCODERS}
+TINY = {"ring": RING, "digits": DIGITS, "bilinear": BILINEAR, "classifier": CLASSIFIER, "few-labels": FEW_LABELS, **AUTOENCODERS}
 
 
 @pytest.fixture(scope="session")

@@ -375,6 +375,10 @@ def game_of(play, kind="noisy", **changes):
     return semisupervised(made, judge, priors.Uniform(3), PLAYS[play], **({"unlabelled_weight": 1.0} | changes))
 
 
+def dealt(game, step):
+    return deal(game, Points(), 7, step, 100)
+
+
 def state_of(game, double=False):
     if double:
         game.players.double()
@@ -528,7 +532,7 @@ def _error_on_moons(weight):
     state = state_of(semisupervised(made, judge, priors.Uniform(4), PLAYS["matching"], unlabelled_weight=weight))
     form = Eager(state)
     for step in range(600):
-        form.play(deal(state.game, Moons(), 0, step))
+        form.play(deal(state.game, Moons(), 0, step, 600))
     with torch.no_grad():
         return float((judge(x).argmax(1) != y).double().mean())
 

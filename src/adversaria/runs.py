@@ -176,7 +176,7 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     with _only_user(folder), _own_randomness(complete.seed):
         _check_unused(folder)  # another process may have been faster
-        write_json(folder / RECIPE, _facts(complete, data))
+        _write_down(folder, complete, data)
         seat.journal.note("started", 0, device=str(_device(device)), threads=torch.get_num_threads())
         return _play(folder, complete, seat, watchers, quiet=quiet, form=None)
 
@@ -260,7 +260,7 @@ def _play_stacked(
             if (folder / RECIPE).exists():
                 check_data(Run(folder), data)
             else:
-                write_json(folder / RECIPE, _facts(plan, data))
+                _write_down(folder, plan, data)
         stack.enter_context(_own_randomness(plans[0].seed))
         _restore_together(seats)
         for seat in seats:
@@ -409,6 +409,13 @@ def _device(name: str) -> torch.device:
             raise RunError(f"no device '{name}'; try cpu, cuda, cuda:1, or auto") from error
     found = torch.accelerator.current_accelerator(check_available=True)
     return torch.device("cpu") if found is None else found
+
+
+def _write_down(folder: Path, recipe: recipes.Recipe, data: assemble.Data) -> None:
+    """The recipe last, for by it a folder is known to hold a run."""
+    for name, record in assemble.records(recipe, data).items():
+        write_json(folder / name, record)
+    write_json(folder / RECIPE, _facts(recipe, data))
 
 
 def _facts(recipe: recipes.Recipe, data: assemble.Data) -> dict[str, Any]:

@@ -165,7 +165,7 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
         state = self._state(feed, seed)
         form = Eager(state)
         for step in range(self.steps):
-            form.play(deal(state.game, feed, seed, step))
+            form.play(deal(state.game, feed, seed, step, self.steps))
         critic = state.averages["critic"].module
         assert isinstance(critic, NoisyCritic)
         return critic

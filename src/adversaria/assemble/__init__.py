@@ -15,6 +15,8 @@ from adversaria.assemble.networks import critic, gan_networks, generator
 from adversaria.assemble.objectives import objective, penalty
 from adversaria.assemble.pictures import picture
 from adversaria.assemble.priors import prior
+from adversaria.assemble.records import records
+from adversaria.assemble.semisupervised import labelled_part, semisupervised_networks
 from adversaria.assemble.states import state
 
 __all__ = [
@@ -33,12 +35,15 @@ __all__ = [
     "feed",
     "gan_networks",
     "generator",
+    "labelled_part",
     "load_data",
     "objective",
     "penalty",
     "picture",
     "prior",
+    "records",
     "schedule",
+    "semisupervised_networks",
     "space_of",
     "state",
 ]

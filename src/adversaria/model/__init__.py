@@ -15,6 +15,7 @@ from adversaria.model.config import config_of, read_config
 from adversaria.model.disk import from_pretrained, load
 from adversaria.model.gan import Model, OneClass, judged
 from adversaria.model.generative import CHUNK, GenerativeModel
+from adversaria.model.semisupervised import SemiSupervised
 
 __all__ = [
     "CHUNK",
@@ -23,6 +24,7 @@ __all__ = [
     "GenerativeModel",
     "Model",
     "OneClass",
+    "SemiSupervised",
     "config_of",
     "from_pretrained",
     "judged",

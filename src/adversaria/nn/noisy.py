@@ -116,10 +116,13 @@ class NoisyCritic(nn.Module):
         return h if parts is None or not deviation else torch.add(h, parts[place], alpha=deviation)
 
     @torch.no_grad()
-    def acquaint(self, x: Tensor) -> None:
-        """Choose lengths and offsets of all layers by a batch x (B, *shape), B at least 2: see `DirectedLinear`."""
-        check_batch(x, self.shape)
-        h = x.flatten(1)
+    def acquaint(self, inputs: Tensor, y: Tensor | None = None) -> None:
+        """Choose lengths and offsets of all layers by a batch (B, *shape), B at least 2: see `DirectedLinear`.
+
+        Classes would change nothing.
+        """
+        check_batch(inputs, self.shape)
+        h = inputs.flatten(1)
         for layer in self.hidden:
             assert isinstance(layer, DirectedLinear)  # noqa: S101
             h = torch.relu(layer.acquaint(h))

@@ -33,14 +33,25 @@ from adversaria.recipes.autoencoders import (
 from adversaria.recipes.classifier import Classifier
 from adversaria.recipes.classifiers import lenet_digits, lenet_mnist
 from adversaria.recipes.data import Images, Toy, data_alone
+from adversaria.recipes.few_labels import digits_semisupervised, mnist_semisupervised
 from adversaria.recipes.gan import GAN
 from adversaria.recipes.images import cifar10_dcgan, digits_dcgan, images_dcgan, mnist_dcgan, mnist_mmd
 from adversaria.recipes.run import Recipe
+from adversaria.recipes.semisupervised import SemiSupervised
 from adversaria.recipes.toy_games import Bilinear
 from adversaria.recipes.toys import bilinear, grid25_mlp, ring8_mlp
 
 AnyRecipe = Annotated[
-    GAN | VAE | AAE | SupervisedAAE | SemiSupervisedAAE | ClusteringAAE | ReducingAAE | Bilinear | Classifier,
+    GAN
+    | SemiSupervised
+    | VAE
+    | AAE
+    | SupervisedAAE
+    | SemiSupervisedAAE
+    | ClusteringAAE
+    | ReducingAAE
+    | Bilinear
+    | Classifier,
     Discriminator("kind"),
 ]
 """Every kind of recipe."""
@@ -67,6 +78,8 @@ PUBLISHED: tuple[Callable[[], Recipe], ...] = (
     mnist_aae_reduce,
     lenet_digits,
     lenet_mnist,
+    digits_semisupervised,
+    mnist_semisupervised,
 )
 """The recipes that come with the package, as functions."""
 
