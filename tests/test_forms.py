@@ -125,6 +125,11 @@ DIGITS = {
         "instance_noise": 0.1,
     },
 }
+FEW_LABELS = {
+    "few labels": {},
+    "few labels, to fool, fakes anew": {"generator_loss": "fooling", "share_fakes": False},
+    "few labels, critic without noise": {"critic": {"kind": "mlp", "width": 4}},
+}
 
 
 def played(recipe):
@@ -178,8 +183,10 @@ EXACT = {"rtol": 1e-8, "atol": 1e-11}
 
 @pytest.mark.parametrize(
     ("game", "changes"),
-    [("ring", changes) for changes in RING.values()] + [("digits", changes) for changes in DIGITS.values()],
-    ids=[*RING, *DIGITS],
+    [("ring", changes) for changes in RING.values()]
+    + [("digits", changes) for changes in DIGITS.values()]
+    + [("few-labels", changes) for changes in FEW_LABELS.values()],
+    ids=[*RING, *DIGITS, *FEW_LABELS],
 )
 def test_a_recorded_round_is_the_eager_round(tiny, game, changes):
     recipe = tiny(game, steps=ROUNDS + 3, **changes)

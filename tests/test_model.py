@@ -26,11 +26,12 @@ def runs(tiny, tmp_path_factory):
         "classes": tiny("digits", conditional=True, critic={"kind": "dcgan", "width": 2, "normalisation": "spectral"}),
         "live": tiny("digits", averaging=None),
         "batch": tiny("digits", critic={"kind": "dcgan", "width": 2, "normalisation": "batch"}),
+        "few-labels": tiny("few-labels"),
     }
     return {name: adv.train(recipe, folder / name, quiet=True, device="cpu") for name, recipe in made.items()}
 
 
-@pytest.fixture(params=["digits", "ring", "classes", "live", "batch"])
+@pytest.fixture(params=["digits", "ring", "classes", "live", "batch", "few-labels"])
 def model(request, runs):
     return runs[request.param].model()
 

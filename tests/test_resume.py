@@ -445,6 +445,7 @@ REMEMBERED = {
     "semi-supervised": ("semisupervised", {}),
     "clustering, noise that dies away": ("clustering", {"content_noise": {"deviation": 0.3, "last": 0.0}}),
     "reducing": ("reducing", {}),
+    "few labels": ("few-labels", {}),
 } | {play: ("bilinear", {"play": play}) for play in ("simultaneous", "alternating", "extragradient", "optimistic")}
 
 

@@ -289,6 +289,40 @@ def interpolate(
     return f"{interpolating.table(found)}\n{picture}"
 
 
+@app.command(sort_key=6.7)
+def classify(
+    model: Path,
+    images: str | None = None,
+    /,
+    *,
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
+    best: Switch = False,
+    overwrite: Switch = False,
+    as_json: AsJson = False,
+) -> str:
+    """Tell the classes of images by a semi-supervised model, and how often it is right where they are labelled.
+
+    Arguments:
+        model: Folder of a run (its last checkpoint is taken), of one checkpoint, or of a saved model.
+        images: What to classify: a folder, zip, npz or other source of images, or a data set by name, with :train or
+            :test where it has both (mnist:test). What the run held out, if not given.
+        out: File for the probabilities of each image: .csv, .npz or .json.
+        best: Take a run's best checkpoint instead of its last, if it was trained with --evaluation.best.
+        overwrite: Replace the file at --out.
+        as_json: Print JSON.
+    """
+    from adversaria.cli import classifying
+    from adversaria.cli.places import new_file
+
+    target = None if out is None else new_file(out, overwrite=overwrite)
+    found = classifying.of(model, images, best=best)
+    if target is not None:
+        classifying.write(found, target)
+    if as_json:
+        return as_text(found.to_json() | ({} if target is None else {"out": str(target)}))
+    return classifying.table(found) + ("" if target is None else f"\n{target}")
+
+
 @app.command(sort_key=8)
 def calibrate(
     run: Path,

@@ -6,6 +6,7 @@ Functions of arrays or tensors touch no disk and no network. Each gives an `Esti
 sizes, and the protocol that made it.
 """
 
+from adversaria.metrics.accuracy import Accuracy, accuracy, confusion
 from adversaria.metrics.authenticity import NearestReal, authenticity, nearest_real
 from adversaria.metrics.bins import different_bins
 from adversaria.metrics.classifiers import NearestNeighbours, Perceptron
@@ -62,6 +63,7 @@ from adversaria.metrics.vgg import VGG16
 __all__ = [
     "PRESETS",
     "VGG16",
+    "Accuracy",
     "AntialiasedBilinear",
     "Bandwidth",
     "Bicubic",
@@ -99,12 +101,14 @@ __all__ = [
     "StoredBicubic",
     "TF1Bilinear",
     "TrainedLeNet",
+    "accuracy",
     "authenticity",
     "class_coverage",
     "classification_error",
     "classifier_two_sample_test",
     "clustering_error",
     "cmmd",
+    "confusion",
     "coverage_at_equality",
     "density_coverage",
     "different_bins",

@@ -1,0 +1,88 @@
+"""What a semi-supervised model says of images: probabilities of classes, and how often it is right of labelled ones."""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from adversaria.data import ImageData
+from adversaria.errors import DataError, ModelError
+from adversaria.metrics.accuracy import Accuracy, accuracy, confusion
+from adversaria.model import GenerativeModel, SemiSupervised
+
+PART = 1024
+"""Images in memory as floats at a time; a multiple of a model's own chunk, which changes no probability."""
+
+
+class Classified(NamedTuple):
+    """Images, by a classifier."""
+
+    probabilities: Tensor
+    """(n, K) float64."""
+    classes: tuple[str, ...]
+    """Names of the K classes."""
+    label: Tensor | None
+    """(n,) int64 in [0, K): what they are, if that is known."""
+
+    @property
+    def predicted(self) -> Tensor:
+        """The most probable class of each, (n,)."""
+        return self.probabilities.argmax(dim=1)
+
+    @property
+    def accuracy(self) -> Accuracy | None:
+        """How often that is right, if labels are known."""
+        return None if self.label is None else accuracy(self.predicted, self.label)
+
+    @property
+    def confusion(self) -> Tensor | None:
+        """What is taken for what, (K, K), rows being the truth; if labels are known."""
+        return None if self.label is None else confusion(self.predicted, self.label, len(self.classes))
+
+    def to_json(self) -> dict[str, Any]:
+        """All but the probabilities of each image."""
+        facts: dict[str, Any] = {"n": len(self.probabilities), "classes": list(self.classes)}
+        if (found := self.accuracy) is not None and self.confusion is not None:
+            interval = {"low": found.low, "high": found.high, "level": found.level}
+            facts["accuracy"] = {"value": found.value, "right": found.right, "n": found.n} | interval
+            facts["confusion"] = self.confusion.tolist()
+        return facts
+
+
+def classifier(model: GenerativeModel) -> SemiSupervised:
+    """The model, if it tells classes.
+
+    Raises:
+        ModelError: it does not.
+    """
+    if not isinstance(model, SemiSupervised):
+        raise ModelError(
+            f"'{model.recipe.name}' does not tell classes; train a model that does: adversaria train "
+            f"mnist-semisupervised"
+        )
+    return model
+
+
+def classified(model: SemiSupervised, images: ImageData) -> Classified:
+    """What the model says of images.
+
+    Labels are used if they are the model's own classes; others cannot be compared.
+
+    Raises:
+        DataError: there are no images, or they are of another shape than the model's.
+    """
+    shape, classes = tuple(model.space.shape), model.space.classes
+    if not len(images) or tuple(images.shape) != shape:
+        raise DataError(
+            f"expected at least one image of shape {shape}, which '{model.recipe.name}' was trained on, got "
+            f"{len(images):,} of {tuple(images.shape)} in '{images.name}'"
+        )
+    parts = [model.classify(images.to_float(slice(at, at + PART))) for at in range(0, len(images), PART)]
+    return Classified(torch.cat(parts), classes, _in_terms_of(classes, images))
+
+
+def _in_terms_of(classes: tuple[str, ...], images: ImageData) -> Tensor | None:
+    """Labels as indices into the model's classes; None if there are none, or one is of another class."""
+    if images.labels is None or not set(images.classes) <= set(classes):
+        return None
+    return torch.tensor([classes.index(name) for name in images.classes])[images.labels.cpu()]
