@@ -208,6 +208,16 @@ def test_classify_refuses(run, model, tiny, tmp_path_factory, cli, words, says):
     assert says in said
 
 
+def test_the_report_shows_what_is_taken_for_what(run, cli, held_out, model):
+    code, _, _ = cli("report", run.path)
+    assert code == 0
+    page = (run.path / "report.html").read_text(encoding="utf-8")
+    found = classified(model, held_out)
+    assert "Classes from 20 labels" in page
+    assert str(found.accuracy) in page
+    assert page.count('<td class="number own">') == 10
+
+
 def test_only_some_models_tell_classes(tiny, tmp_path):
     other = adv.train(tiny("ring", steps=1), tmp_path / "ring", quiet=True, device="cpu").model()
     with pytest.raises(ModelError, match="does not tell classes"):

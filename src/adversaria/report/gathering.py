@@ -1,7 +1,7 @@
 """From a run to the material of its page.
 
-This file, `correcting` and `walking` are those of the report that know runs, models and data. It draws the samples
-(from the page's own seed), lets the critic score them, searches the training set for their nearest images, and
+This file, `correcting`, `walking` and `telling` are those of the report that know runs, models and data. It draws the
+samples (from the page's own seed), lets the critic score them, searches the training set for their nearest images, and
 evaluates the exact density where there is one. A run without a checkpoint, or whose data has moved, still gets a
 page: what is missing is noted.
 """
@@ -36,6 +36,7 @@ from adversaria.report.material import (
 from adversaria.report.memory import nearest
 from adversaria.report.pictures import Pixels, spread
 from adversaria.report.provenance import Provenance, commands
+from adversaria.report.telling import telling
 from adversaria.report.walking import walking
 from adversaria.runs import Run
 from adversaria.witnesses import by_witness
@@ -87,6 +88,7 @@ def gather(run: Run, *, seed: int) -> Material:
         shown=shown,
         walking=walks if isinstance(walks, Walking) else None,
         coded=None if shown is None else _coded(run, seed),
+        telling=telling(run),
         corrected=corrected if isinstance(corrected, Corrected) else None,
         uncorrected=corrected if isinstance(corrected, str) else "",
         notes=[*notes, walks] if isinstance(walks, str) and walks else notes,

@@ -153,6 +153,21 @@ class Walking:
     """Of the model that was measured."""
 
 
+class Telling(NamedTuple):
+    """How well a critic tells the classes of held-out images."""
+
+    labels: int
+    """How many training images it was told."""
+    classes: Sequence[str]
+    """Names; () if there are too many for a table."""
+    taken: Sequence[Sequence[int]]
+    """How many of the class of the row were taken for that of the column."""
+    right: str
+    """The share of right answers with its interval, as it is to be read."""
+    error: str
+    """The share of wrong ones, likewise."""
+
+
 class Map(NamedTuple):
     """Codes of the plane."""
 
@@ -234,6 +249,7 @@ class Material:
     corrected: Corrected | None = None
     walking: Walking | None = None
     coded: Coded | None = None
+    telling: Telling | None = None
     uncorrected: str = ""
     """Why `corrected` is None, where a reader may expect it: a sentence."""
     notes: Sequence[str] = ()
