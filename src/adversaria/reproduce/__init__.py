@@ -28,6 +28,7 @@ from adversaria.reproduce.priors_dimension import PRIORS_DIMENSION
 from adversaria.reproduce.priors_way import PRIORS_WAY
 from adversaria.reproduce.rates import RATES_MNIST
 from adversaria.reproduce.results import Results
+from adversaria.reproduce.semisupervised import SEMISUPERVISED_DIGITS, SEMISUPERVISED_MNIST
 from adversaria.reproduce.small_critic import MMD_CIFAR10_SMALL
 from adversaria.reproduce.study import Column, Floor, Published, Row, Study, Tier, TierName
 from adversaria.reproduce.techniques import TECHNIQUES_GRID25, TECHNIQUES_MNIST
@@ -54,6 +55,8 @@ STUDIES: tuple[Study, ...] = (
     AAE_SEMISUPERVISED,
     AAE_CLUSTERS,
     AAE_STYLE,
+    SEMISUPERVISED_DIGITS,
+    SEMISUPERVISED_MNIST,
 )
 """All studies."""
 

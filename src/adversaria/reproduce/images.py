@@ -1,8 +1,8 @@
 """What studies of images share: the recipe of a run, and the parts of its images."""
 
-from adversaria.assemble import load_data
+from adversaria.assemble import data_of
 from adversaria.data import Splits
-from adversaria.recipes import GAN, Generative
+from adversaria.recipes import GAN, Recipe
 from adversaria.runs import Run
 
 
@@ -12,8 +12,8 @@ def recipe_of(run: Run) -> GAN:
     return run.recipe
 
 
-def splits_of(recipe: Generative) -> Splits:
+def splits_of(recipe: Recipe) -> Splits:
     """Its images, in their parts."""
-    splits = load_data(recipe.data)
+    splits = data_of(recipe)
     assert isinstance(splits, Splits)  # noqa: S101 (a source of images)
     return splits
