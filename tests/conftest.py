@@ -116,7 +116,14 @@ AUTOENCODERS = {
     "clustering": CLUSTERING,
     "reducing": REDUCING,
 }
-TINY = {"ring": RING, "digits": DIGITS, "bilinear": BILINEAR, "classifier": CLASSIFIER, "few-labels": FEW_LABELS, **AUTOENCODERS}
+TINY = {
+    "ring": RING,
+    "digits": DIGITS,
+    "bilinear": BILINEAR,
+    "classifier": CLASSIFIER,
+    "few-labels": FEW_LABELS,
+    **AUTOENCODERS,
+}
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ from adversaria.assemble.pictures import picture
 from adversaria.assemble.priors import prior
 from adversaria.assemble.records import records
 from adversaria.assemble.states import state
+from adversaria.assemble.techniques import feature_matching
 from adversaria.assemble.unknown import unknown
 from adversaria.data import ImageData, Splits, choose_labelled
 from adversaria.errors import DataError
@@ -103,20 +104,10 @@ def semisupervised_networks(recipe: recipes.SemiSupervised, space: SampleSpace) 
     return made, classifier(recipe.critic, space.shape, len(space.classes), random)
 
 
-@singledispatch
-def generator_play(config: Any) -> GeneratorPlay:
-    """What the generator descends."""
-    raise unknown(config)
-
-
-@generator_play.register
-def _(config: recipes.FeatureMatching) -> GeneratorPlay:
-    return Matching(objectives.FeatureMatching(norm=config.norm))
-
-
-@generator_play.register
-def _(config: recipes.Fooling) -> GeneratorPlay:
-    return Fooling(objectives.Minimax())
+def generator_play(config: recipes.FeatureMatching | None) -> GeneratorPlay:
+    """What the generator descends: the critic's features, or else its verdict."""
+    matching = feature_matching(config)
+    return Fooling(objectives.Minimax()) if matching is None else Matching(matching)
 
 
 @state.register
@@ -126,7 +117,7 @@ def _(recipe: recipes.SemiSupervised, space: SampleSpace, device: torch.device) 
         placed(made, device),
         placed(judge, device),
         prior(recipe.prior),
-        generator_play(recipe.generator_loss),
+        generator_play(recipe.feature_matching),
         unlabelled_weight=recipe.unlabelled_weight,
         share_fakes=recipe.share_fakes,
     )

@@ -53,7 +53,7 @@ from adversaria.recipes.objectives import (
 from adversaria.recipes.priors import Cauchy, Gamma, GaussianRing, Nonparametric, Normal, Petals, Roll, Sphere, Uniform
 from adversaria.recipes.reading import KINDS, PUBLISHED, named, parse, read, recorded
 from adversaria.recipes.run import Averaging, Evaluation, Generative, RateTest, Recipe
-from adversaria.recipes.semisupervised import Fooling, NoisyCritic, SemiSupervised, SoftplusGenerator
+from adversaria.recipes.semisupervised import NoisyCritic, SemiSupervised, SoftplusGenerator
 from adversaria.recipes.space import SampleSpace
 from adversaria.recipes.techniques import FeatureMatching, InstanceNoise, MinibatchDiscrimination
 from adversaria.recipes.toy_games import Bilinear
@@ -86,7 +86,6 @@ __all__ = [
     "Evaluation",
     "FeatureMatching",
     "FewLabels",
-    "Fooling",
     "Gamma",
     "GaussianLikelihood",
     "GaussianPosterior",

@@ -9,6 +9,7 @@ from adversaria.recipes.data import Images
 from adversaria.recipes.descent import Adam
 from adversaria.recipes.networks import DCGANCritic, DCGANGenerator, MLPCritic, MLPGenerator
 from adversaria.recipes.run import Generative
+from adversaria.recipes.techniques import FeatureMatching, Matching
 
 
 class SoftplusGenerator(Config):
@@ -35,20 +36,6 @@ class NoisyCritic(Config):
     """Standard deviation of the noise on hidden units."""
 
 
-class FeatureMatching(Config):
-    """The generator makes the mean of the critic's last hidden layer that of real samples."""
-
-    kind: Literal["feature-matching"] = "feature-matching"
-    norm: Literal["squared", "absolute"] = "squared"
-    """Of the difference of the means: its squares (published for MNIST) or its absolute values (for CIFAR-10)."""
-
-
-class Fooling(Config):
-    """The generator makes the critic take its samples for real: log(1 − D), as published for better samples."""
-
-    kind: Literal["fooling"] = "fooling"
-
-
 class SemiSupervised(Generative):
     """A generator against a critic that learns classes from few labels."""
 
@@ -61,8 +48,8 @@ class SemiSupervised(Generative):
     """The player that makes samples of latents."""
     critic: Annotated[NoisyCritic | MLPCritic | DCGANCritic, *OneOf] = NoisyCritic()
     """The player that tells classes, and real from fake."""
-    generator_loss: Annotated[FeatureMatching | Fooling, *OneOf] = FeatureMatching()
-    """What the generator descends."""
+    feature_matching: Matching = FeatureMatching()
+    """What the generator descends; none: log(1 − D), as published for better samples at the price of worse classes."""
     unlabelled_weight: NonNegative = 1.0
     """What samples without labels, and fakes, count for in the critic's loss; 0: it learns from labels alone."""
     share_fakes: bool = True
