@@ -62,8 +62,8 @@ def test_players_begin_acquainted(run):
 
 def test_the_recipe_says_what_the_generator_descends(tiny):
     for norm in ("squared", "absolute"):
-        recipe = tiny("few-labels", generator_loss={"kind": "feature-matching", "norm": norm})
-        play = assemble.semisupervised.generator_play(recipe.generator_loss)
+        recipe = tiny("few-labels", feature_matching=norm)
+        play = assemble.semisupervised.generator_play(recipe.feature_matching)
         assert isinstance(play, Matching)
         assert play.distance.norm == norm
 

@@ -127,7 +127,7 @@ DIGITS = {
 }
 FEW_LABELS = {
     "few labels": {},
-    "few labels, to fool, fakes anew": {"generator_loss": "fooling", "share_fakes": False},
+    "few labels, to fool, fakes anew": {"feature_matching": None, "share_fakes": False},
     "few labels, critic without noise": {"critic": {"kind": "mlp", "width": 4}},
 }
 

@@ -145,8 +145,11 @@ def _adversarial(recipe: recipes.Adversarial) -> dict[str, recipes.Adam]:
 
 
 def _begun(recipe: recipes.Autoencoder, game: Game, adversarial: dict[str, recipes.Adam]) -> State:
+    history = recipe.historical_averaging
     descents = {
-        name: descent(adversarial.get(name, recipe.reconstruction_optimiser), game.players[player_of(name)])
+        name: descent(
+            adversarial.get(name, recipe.reconstruction_optimiser), game.players[player_of(name)], history=history
+        )
         for name in dict.fromkeys(name for phase in game.phases for name in phase.descents)
     }
     averages = {}

@@ -13,7 +13,7 @@ from adversaria.assemble.acquaintance import acquaint, introduce
 from adversaria.assemble.data import Data
 from adversaria.assemble.descents import descent
 from adversaria.assemble.feeds import feed
-from adversaria.assemble.networks import generator, placed
+from adversaria.assemble.networks import critic, generator, placed
 from adversaria.assemble.pictures import picture
 from adversaria.assemble.priors import prior
 from adversaria.assemble.records import records
@@ -69,23 +69,10 @@ def _(config: recipes.NoisyCritic, shape: tuple[int, ...], outputs: int, random:
     )
 
 
-@classifier.register
-def _(config: recipes.MLPCritic, shape: tuple[int, ...], outputs: int, random: torch.Generator) -> nn.Module:
-    return networks.MLPCritic(
-        shape,
-        width=config.width,
-        depth=config.depth,
-        normalisation=config.normalisation,
-        outputs=outputs,
-        generator=random,
-    )
-
-
-@classifier.register
-def _(config: recipes.DCGANCritic, shape: tuple[int, ...], outputs: int, random: torch.Generator) -> nn.Module:
-    return networks.DCGANCritic(
-        shape, width=config.width, normalisation=config.normalisation, outputs=outputs, generator=random
-    )
+@classifier.register(recipes.MLPCritic)
+@classifier.register(recipes.DCGANCritic)
+def _(config: Any, shape: tuple[int, ...], outputs: int, random: torch.Generator) -> nn.Module:
+    return critic(config.model_copy(update={"outputs": outputs}), shape, 0, random)
 
 
 def semisupervised_networks(recipe: recipes.SemiSupervised, space: SampleSpace) -> tuple[nn.Module, nn.Module]:
@@ -122,8 +109,8 @@ def _(recipe: recipes.SemiSupervised, space: SampleSpace, device: torch.device) 
         share_fakes=recipe.share_fakes,
     )
     descents = {
-        "generator": descent(recipe.generator_optimiser, made),
-        "critic": descent(recipe.critic_optimiser, judge),
+        "generator": descent(recipe.generator_optimiser, made, history=recipe.historical_averaging),
+        "critic": descent(recipe.critic_optimiser, judge, history=recipe.historical_averaging),
     }
     averages = {}
     if (averaging := recipe.averaging) is not None:

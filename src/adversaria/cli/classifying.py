@@ -2,6 +2,7 @@
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -86,10 +87,11 @@ def write(found: Classified, path: Path) -> None:
         if path.suffix == ".csv":
             _write_csv(found, names, truth, temporary)
         else:
-            arrays = {"probabilities": found.probabilities.numpy(), "predicted": found.predicted.numpy()}
-            labels = {} if found.label is None else {"labels": found.label.numpy()}
+            arrays: dict[str, Any] = {"probabilities": found.probabilities.numpy()}
+            arrays |= {"predicted": found.predicted.numpy(), "classes": np.array(found.classes)}
+            arrays |= {} if found.label is None else {"labels": found.label.numpy()}
             with open(temporary, "wb") as file:
-                np.savez_compressed(file, classes=np.array(found.classes), **arrays, **labels)
+                np.savez_compressed(file, **arrays)
 
 
 def _write_csv(found: Classified, names: list[str], truth: list[str] | None, path: Path) -> None:

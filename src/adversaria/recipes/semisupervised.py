@@ -1,8 +1,8 @@
 """Classes learnt from few labels and many samples without."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import PositiveInt
+from pydantic import PositiveInt, model_validator
 
 from adversaria.recipes.config import Config, NonNegative, OneOf
 from adversaria.recipes.data import Images
@@ -62,3 +62,19 @@ class SemiSupervised(Generative):
     """The generator's optimiser."""
     critic_optimiser: Adam = Adam(rate=3e-3)
     """The critic's optimiser."""
+
+    @model_validator(mode="after")
+    def _a_score_for_each_class(self) -> Self:
+        if isinstance(self.critic, NoisyCritic):
+            return self
+        if self.critic.outputs != 1:
+            raise ValueError(
+                f"the critic has as many scores as the data has classes, so critic.outputs is not to be set; got "
+                f"{self.critic.outputs}"
+            )
+        if self.critic.minibatch is not None:
+            raise ValueError(
+                "a critic that tells classes must judge each image by itself, and minibatch discrimination compares "
+                "them; set critic.minibatch to none"
+            )
+        return self
