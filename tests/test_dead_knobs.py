@@ -148,7 +148,6 @@ CHANGES = {
     "Classifier.batch_size": ("classifier", "batch_size", 8),
     "Classifier.shift": ("classifier", "shift", 1),
     "Classifier.optimiser": ("classifier", "optimiser", ADAM),
-    "SemiSupervised.data": ("few-labels", "data", {"source": "digits", "held_out": 0.5}),
     "SemiSupervised.labels": ("few-labels", "labels", 30),
     "SemiSupervised.generator": ("few-labels", "generator", {"kind": "mlp", "width": 6}),
     "SemiSupervised.critic": ("few-labels", "critic", {"kind": "mlp", "width": 6}),

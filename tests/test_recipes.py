@@ -84,6 +84,8 @@ SPACES = {
     "lenet-digits": (1, 8, 8),
     "lenet-mnist": (1, 28, 28),
     "digits-aae": (1, 8, 8),
+    "digits-semisupervised": (1, 8, 8),
+    "mnist-semisupervised": (1, 28, 28),
 } | {
     make.__name__.replace("_", "-"): (1, 28, 28)
     for make in PUBLISHED
@@ -104,7 +106,9 @@ def test_each_builds_and_plays_a_round(make):
             small[part]["width"] = 16
     if "batch_size" in small:
         small["batch_size"] = 8
-    if small.get("labels"):
+    if small["kind"] == "semisupervised":
+        small |= {"labels": 10, "labelled_batch_size": 8}
+    elif small.get("labels"):
         small["labels"] = {"count": 10, "batch_size": 8}
     recipe = parse(small)
     shape = SPACES[recipe.name]
@@ -134,6 +138,8 @@ def test_the_networks_of_a_recipe_are_rebuilt_from_its_json(make):
         if isinstance(recipe, recipes.Autoencoder):
             made = assemble.coding(recipe, space)
             return [made.encoder, made.decoder] + ([] if made.heads is None else [made.heads])
+        if isinstance(recipe, recipes.SemiSupervised):
+            return assemble.semisupervised_networks(recipe, space)
         return assemble.gan_networks(recipe, space) if isinstance(recipe, recipes.GAN) else []
 
     again = parse(json.loads(recipe.model_dump_json()))
@@ -384,7 +390,7 @@ def test_a_part_that_was_none_can_be_given_a_field():
         ({"objective": "higne"}, "'objective' should be one of"),
         ({"objective": "higne"}, "got 'higne'; did you mean 'hinge'?"),
         ({"objective.kind": "higne"}, "did you mean 'hinge'?"),
-        ({"penalties": "r3"}, "'penalties.0' should be one of gradient-penalty, r1, r2, dragan, got 'r3'"),
+        ({"penalties": "r3"}, "'penalties.0' should be one of gradient-penalty, r1, r2, dragan, activation, got 'r3'"),
         ({"prior": {"dim": 3, "kind": "normall"}}, "did you mean 'normal'?"),
         ({"steps": "many"}, "'steps': Input should be a valid integer"),
         ({"steps": "many"}, "got 'many'"),
@@ -408,7 +414,7 @@ def test_a_part_that_was_none_can_be_given_a_field():
         ({"compilation": "sometimes"}, "'compilation'"),
         ({"penalties": '["r1", "r1"]'}, "penalties should be of different kinds, got r1, r1"),
         ({"critic.normalisation": "batch"}, "to none, virtual-batch, spectral or weight, or penalties to []"),
-        ({"objective": "wasserstein", "penalties": []}, "a Wasserstein critic needs a bounded slope"),
+        ({"objective": "wasserstein", "penalties": []}, "needs a critic of bounded slope"),
         ({"kind": "gna"}, "did you mean 'gan'?"),
     ],
 )
@@ -431,7 +437,7 @@ def test_all_slips_are_named_at_once():
         ({"kind": "bilinear", "name": "b", "steps": 3, "play": "optimisitc"}, "'play'"),
         ({"kind": "bilinear", "name": "b", "steps": 3, "play": "optimistic", "rate": "fast"}, "'rate'"),
         ({"kind": "classifier", "name": "c", "steps": 3, "data": "ring8"}, "'data'"),
-        ({"kind": 5}, "should be one of gan, bilinear, classifier, got '5'"),
+        ({"kind": 5}, "should be one of gan, semisupervised, vae, aae"),
     ],
 )
 def test_incomplete_recipes(tree, said):
