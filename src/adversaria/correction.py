@@ -76,8 +76,9 @@ def calibrate_run(
         raise SamplingError(
             f"'{model.recipe.name}' has classes, and each has a ratio of its own; pass y=, or use calibrate_classes"
         )
-    real = _real(run, seed, y)
-    source = run.data()
+    if y is not None:
+        model.of_class(y)  # which refuses what is no class
+    real, source = _real(run, seed, y), run.data()
     assert source is not None  # noqa: S101 (a GAN has data)
     model = by_witness(model, source, seed=seed)
     viewed = model if y is None else model.of_class(y)
