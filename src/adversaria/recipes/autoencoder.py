@@ -59,7 +59,7 @@ class Adversarial(Autoencoder):
     """Added to the loss of each critic."""
     critic_optimiser: Adam = Adam(rate=1e-3)
     """Of each critic."""
-    regularisation_optimiser: Adam = Adam(rate=1e-3)
+    regularisation_optimiser: Adam = Adam(rate=2e-4)
     """Of the encoder, while it plays against the critics: apart from the one with which it reconstructs."""
 
     @model_validator(mode="after")
