@@ -1,8 +1,8 @@
 """Autoencoders on digits (Makhzani et al., 2015, https://arxiv.org/abs/1511.05644).
 
-Encoders and decoders are the published ones, two hidden layers of 1,000 units each, and so are the sizes of codes. What
-is ours is meant for half an hour on a CPU instead of thousands of epochs of gradient descent with momentum: Adam with
-falling rates; critics of 256 units, for codes of a few numbers need no more; and a penalty on the critics' slope, R1.
+Encoders and decoders are the published ones, two hidden layers of 1,000 units each. What is ours is meant for half an
+hour on a CPU instead of thousands of epochs of gradient descent with momentum: Adam with falling rates; critics of 256
+units, for codes of a few numbers need no more; and a penalty on the critics' slope, R1.
 """
 
 from adversaria.recipes.autoencoder import AAE, VAE, ClusteringAAE, ReducingAAE, SemiSupervisedAAE, SupervisedAAE
@@ -31,6 +31,11 @@ SLOW_RECONSTRUCTION = Adam(rate=3e-4, betas=(0.9, 0.999), schedule=Linear(start=
 CONTENT_CRITICAL = Adam(rate=5e-4, schedule=Linear(start=0.5))
 CONTENT_REGULARISATION = Adam(rate=3e-4, schedule=Linear(start=0.5))
 """With a discrete part: reconstruction would rather have it between the classes than at one, and must not be faster."""
+
+LABELLED_RECONSTRUCTION = Adam(rate=1e-3, betas=(0.9, 0.999), schedule=Linear(start=0.5))
+LABELLED_CRITICAL = Adam(rate=2e-3, schedule=Linear(start=0.5))
+LABELLED = Adam(rate=1e-3, schedule=Linear(start=0.5))
+"""Labels hold the classes in their places, and all may be three times as fast."""
 
 HIDDEN = InputNoise(deviation=0.1)
 """Below the published implementations' 0.3, which among 16 clusters hides too much."""
@@ -142,17 +147,17 @@ def mnist_aae_semisupervised() -> SemiSupervisedAAE:
         name="mnist-aae-semisupervised",
         steps=15_000,
         data=MNIST,
-        prior=Normal(dim=10),
+        prior=Normal(dim=5),
         batch_size=100,
         likelihood=GaussianLikelihood(),
         critic=SMALL,
         content_critic=SMALL,
         content_noise=HIDDEN,
         penalties=STEADY,
-        reconstruction_optimiser=SLOW_RECONSTRUCTION,
-        critic_optimiser=CONTENT_CRITICAL,
-        regularisation_optimiser=CONTENT_REGULARISATION,
-        classification_optimiser=CONTENT_REGULARISATION,
+        reconstruction_optimiser=LABELLED_RECONSTRUCTION,
+        critic_optimiser=LABELLED_CRITICAL,
+        regularisation_optimiser=LABELLED,
+        classification_optimiser=LABELLED,
         averaging=AVERAGED,
         sample_every=1_500,
         checkpoint_every=1_500,
