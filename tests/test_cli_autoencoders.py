@@ -141,6 +141,21 @@ def test_samples_and_scores_of_autoencoders_are_had_as_of_any_model(cli, runs, t
     assert "no critic of its samples" in said
 
 
+@pytest.mark.parametrize("variant", ["semisupervised", "reducing", "clustering"])
+def test_classes_are_told_and_clusters_named(cli, runs, variant, tmp_path):
+    code, out, _ = cli("classify", runs(variant), "-o", tmp_path / "p.npz", "--json")
+    assert code == 0
+    model, real = adv.load(runs(variant)), load("digits", held_out=0.2).held_out
+    found = arrays(tmp_path / "p.npz")
+    np.testing.assert_allclose(found["probabilities"], model.classify(real.images).numpy(), rtol=0, atol=1e-7)
+    assert tuple(found["classes"]) == model.contents.names
+    facts = json.loads(out)
+    assert ("accuracy" in facts) == (variant != "clustering")  # clusters are no classes
+    if variant != "clustering":
+        right = (model.cluster(real.images) == real.labels).double().mean().item()
+        assert facts["accuracy"]["value"] == pytest.approx(right)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -152,6 +167,8 @@ def test_samples_and_scores_of_autoencoders_are_had_as_of_any_model(cli, runs, t
         (("decode", "{aae}", "{bare}/0.png"), "expected codes"),
         (("decode", "{aae}", "{tmp}/wide.npy"), "have shape (n, 2), got (2, 5)"),
         (("decode", "{aae}", "{tmp}/nan.npy"), "NaN or infinite"),
+        (("classify", "{aae}"), "does not tell classes"),
+        (("classify", "{supervised}"), "does not tell classes"),
         (("generate", "{aae}"), "without classes and clusters"),
         (("generate", "{aae}", "--class", "1"), "leave --class out"),
         (("generate", "{supervised}", "--class", "eleven"), "no class or cluster 'eleven'"),

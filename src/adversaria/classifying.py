@@ -1,4 +1,4 @@
-"""What a semi-supervised model says of images: probabilities of classes, and how often it is right of labelled ones."""
+"""What a model says of images: probabilities of classes, or clusters, and how often it is right of labelled ones."""
 
 from typing import Any, NamedTuple
 
@@ -8,7 +8,7 @@ from torch import Tensor
 from adversaria.data import ImageData
 from adversaria.errors import DataError, ModelError
 from adversaria.metrics.accuracy import Accuracy, accuracy, confusion
-from adversaria.model import GenerativeModel, SemiSupervised
+from adversaria.model import Autoencoder, GenerativeModel, SemiSupervised
 
 PART = 1024
 """Images in memory as floats at a time; a multiple of a model's own chunk, which changes no probability."""
@@ -49,36 +49,42 @@ class Classified(NamedTuple):
         return facts
 
 
-def classifier(model: GenerativeModel) -> SemiSupervised:
-    """The model, if it tells classes.
+def classifier(model: GenerativeModel) -> SemiSupervised | Autoencoder:
+    """The model, if it tells classes or clusters.
 
     Raises:
         ModelError: it does not.
     """
-    if not isinstance(model, SemiSupervised):
-        raise ModelError(
-            f"'{model.recipe.name}' does not tell classes; train a model that does: adversaria train "
-            f"mnist-semisupervised"
-        )
-    return model
+    if isinstance(model, SemiSupervised):
+        return model
+    if isinstance(model, Autoencoder) and model.contents is not None and model.contents.source != "told":
+        return model
+    raise ModelError(
+        f"'{model.recipe.name}' does not tell classes; train a model that does: adversaria train mnist-semisupervised, "
+        f"or mnist-aae-semisupervised"
+    )
 
 
-def classified(model: SemiSupervised, images: ImageData) -> Classified:
+def classified(model: SemiSupervised | Autoencoder, images: ImageData) -> Classified:
     """What the model says of images.
 
-    Labels are used if they are the model's own classes; others cannot be compared.
+    Labels are used if they are the model's own classes; others, and clusters, cannot be compared.
 
     Raises:
         DataError: there are no images, or they are of another shape than the model's.
     """
-    shape, classes = tuple(model.space.shape), model.space.classes
+    shape = tuple(model.space.shape)
     if not len(images) or tuple(images.shape) != shape:
         raise DataError(
             f"expected at least one image of shape {shape}, which '{model.recipe.name}' was trained on, got "
             f"{len(images):,} of {tuple(images.shape)} in '{images.name}'"
         )
     parts = [model.classify(images.to_float(slice(at, at + PART))) for at in range(0, len(images), PART)]
-    return Classified(torch.cat(parts), classes, _in_terms_of(classes, images))
+    names, known = model.space.classes, True
+    if isinstance(model, Autoencoder):
+        assert model.contents is not None  # noqa: S101 (`classifier` sees to it)
+        names, known = model.contents.names, model.contents.source == "learnt"
+    return Classified(torch.cat(parts).double().cpu(), names, _in_terms_of(names, images) if known else None)
 
 
 def _in_terms_of(classes: tuple[str, ...], images: ImageData) -> Tensor | None:

@@ -300,7 +300,10 @@ def classify(
     overwrite: Switch = False,
     as_json: AsJson = False,
 ) -> str:
-    """Tell the classes of images by a semi-supervised model, and how often it is right where they are labelled.
+    """Tell classes of images, and how often that is right where they are labelled; or clusters.
+
+    By a semi-supervised model, or by an autoencoder that has learnt classes or found
+    clusters.
 
     Arguments:
         model: Folder of a run (its last checkpoint is taken), of one checkpoint, or of a saved model.

@@ -24,7 +24,6 @@ Reference: A. Makhzani et al., Adversarial autoencoders, 2015, https://arxiv.org
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -38,6 +37,7 @@ from adversaria.nn import MLPCritic, MLPEncoder, MLPGenerator
 from adversaria.objectives import NonSaturating
 from adversaria.priors import Categorical, Normal, Prior
 from adversaria.randomness import generator_for
+from adversaria.sklearn.arguments import Array, check_range, labelled
 from adversaria.training import optimisers, schedules
 from adversaria.training.eager import Eager
 from adversaria.training.loop import deal
@@ -51,11 +51,6 @@ try:
     from sklearn.utils.validation import check_is_fitted, validate_data
 except ImportError as error:
     raise ImportError("this needs scikit-learn, 1.6 or later: pip install 'adversaria[sklearn]'") from error
-
-Array = npt.NDArray[Any]
-
-UNLABELLED = -1
-"""In y: this sample has no label."""
 
 FIT = GaussianLikelihood(1.0)
 """Of standardised features. Adam does not see a factor of the loss, and no other loss is added to this one."""
@@ -79,11 +74,11 @@ class _Autoencoder(BaseEstimator):
 
     def _checked(self, X: Any, y: Any = "no_validation") -> Any:
         found = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
-        _check_range("steps", self.steps, least=1)
-        _check_range("width", self.width, least=1)
-        _check_range("batch_size", self.batch_size, least=2)
-        _check_range("learning_rate", self.learning_rate, above=0)
-        _check_range("adversary_rate", self.adversary_rate, above=0)
+        check_range("steps", self.steps, least=1)
+        check_range("width", self.width, least=1)
+        check_range("batch_size", self.batch_size, least=2)
+        check_range("learning_rate", self.learning_rate, above=0)
+        check_range("adversary_rate", self.adversary_rate, above=0)
         return found
 
     def _begin(self, X: Array) -> tuple[Tensor, int]:
@@ -173,7 +168,7 @@ class AutoencoderReducer(TransformerMixin, _Autoencoder):
             ValueError: X is not as described, an argument is out of range, or the weights became infinite.
         """
         X = self._checked(X)
-        _check_range("n_components", self.n_components, least=1)
+        check_range("n_components", self.n_components, least=1)
         prior = Normal(self.n_components) if self.prior is None else self.prior
         if prior.dim != self.n_components:
             raise ValueError(
@@ -249,8 +244,8 @@ class AutoencoderClassifier(ClassifierMixin, _Autoencoder):
                 or the weights became infinite.
         """
         X, y = self._checked(X, y)
-        _check_range("n_components", self.n_components, least=1)
-        known = _labelled(y)
+        check_range("n_components", self.n_components, least=1)
+        known = labelled(y)
         check_classification_targets(y[known])
         self.classes_, label = np.unique(y[known], return_inverse=True)
         if len(self.classes_) < 2:
@@ -323,8 +318,8 @@ class AutoencoderClusterer(ClusterMixin, _Autoencoder):
             ValueError: X is not as described, an argument is out of range, or the weights became infinite.
         """
         X = self._checked(X)
-        _check_range("n_components", self.n_components, least=1)
-        _check_range("n_clusters", self.n_clusters, least=1)
+        check_range("n_components", self.n_components, least=1)
+        check_range("n_clusters", self.n_clusters, least=1)
         rows, seed = self._begin(X)
         players = self._players(rows.shape[1], self.n_components, self.n_clusters, seed)
         game = clustering_aae(
@@ -393,16 +388,3 @@ def _through(rows: Array, coefficients: list[Array], intercepts: list[Array]) ->
     for weight, bias in zip(coefficients[:-1], intercepts[:-1], strict=True):
         rows = np.maximum(rows @ weight + bias, 0)
     return rows @ coefficients[-1] + intercepts[-1]
-
-
-def _labelled(y: Array) -> npt.NDArray[np.bool_]:
-    """Which samples have a label: all but those with −1, unless that would leave fewer than two classes."""
-    marked = np.asarray(y == UNLABELLED, dtype=bool) if y.dtype.kind in "iufO" else np.zeros(len(y), dtype=bool)
-    rest = y[~marked]
-    return ~marked if len(rest) and (rest != rest[0]).any() else np.ones(len(y), dtype=bool)
-
-
-def _check_range(name: str, value: float, *, least: float = -np.inf, above: float = -np.inf) -> None:
-    if not (least <= value < np.inf and value > above):
-        bound = f"above {above}" if above > -np.inf else f"at least {least}"
-        raise ValueError(f"expected {name} to be finite and {bound}, got {value!r}")

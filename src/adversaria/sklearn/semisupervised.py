@@ -23,7 +23,6 @@ Reference: T. Salimans et al., Improved techniques for training GANs, 2016, http
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from adversaria.games.game import Batch, Game, Labelled
@@ -32,6 +31,7 @@ from adversaria.nn import NoisyCritic, SoftplusGenerator
 from adversaria.objectives import FeatureMatching
 from adversaria.priors import Uniform
 from adversaria.randomness import generator_for
+from adversaria.sklearn.arguments import Array, check_range, labelled
 from adversaria.training import optimisers, schedules
 from adversaria.training.average import Average
 from adversaria.training.eager import Eager
@@ -47,11 +47,6 @@ try:
     from sklearn.utils.validation import check_is_fitted, validate_data
 except ImportError as error:
     raise ImportError("this needs scikit-learn, 1.6 or later: pip install 'adversaria[sklearn]'") from error
-
-Array = npt.NDArray[Any]
-
-UNLABELLED = -1
-"""In y: this sample has no label."""
 
 ACQUAINTED = 500
 """At most so many samples set the first lengths and offsets of the critic's weights."""
@@ -109,10 +104,10 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
                 or the weights became infinite.
         """
         X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
-        _check_range("steps", self.steps, least=1)
-        _check_range("batch_size", self.batch_size, least=2)
-        _check_range("learning_rate", self.learning_rate, above=0)
-        known = _labelled(y)
+        check_range("steps", self.steps, least=1)
+        check_range("batch_size", self.batch_size, least=2)
+        check_range("learning_rate", self.learning_rate, above=0)
+        known = labelled(y)
         check_classification_targets(y[known])
         self.classes_, label = np.unique(y[known], return_inverse=True)
         if len(self.classes_) < 2:
@@ -218,16 +213,3 @@ class _Rows:
         few = self._few_deck.hand(number)
         labelled = Labelled(self._few.real[few], self._few.label[few])
         return Batch(self.rows[self._many_deck.hand(number)], labelled=labelled)
-
-
-def _labelled(y: Array) -> npt.NDArray[np.bool_]:
-    """Which samples have a label: all but those with −1, unless that would leave fewer than two classes."""
-    marked = np.asarray(y == UNLABELLED, dtype=bool) if y.dtype.kind in "iufO" else np.zeros(len(y), dtype=bool)
-    rest = y[~marked]
-    return ~marked if len(rest) and (rest != rest[0]).any() else np.ones(len(y), dtype=bool)
-
-
-def _check_range(name: str, value: float, *, least: float = -np.inf, above: float = -np.inf) -> None:
-    if not (least <= value < np.inf and value > above):
-        bound = f"above {above}" if above > -np.inf else f"at least {least}"
-        raise ValueError(f"expected {name} to be finite and {bound}, got {value!r}")
