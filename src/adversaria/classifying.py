@@ -10,6 +10,9 @@ from adversaria.errors import DataError, ModelError
 from adversaria.metrics.accuracy import Accuracy, accuracy, confusion
 from adversaria.model import Autoencoder, GenerativeModel, SemiSupervised
 
+Classifying = SemiSupervised | Autoencoder
+"""A model that tells classes, or clusters; see `classifier`."""
+
 PART = 1024
 """Images in memory as floats at a time; a multiple of a model's own chunk, which changes no probability."""
 
@@ -49,7 +52,7 @@ class Classified(NamedTuple):
         return facts
 
 
-def classifier(model: GenerativeModel) -> SemiSupervised | Autoencoder:
+def classifier(model: GenerativeModel) -> Classifying:
     """The model, if it tells classes or clusters.
 
     Raises:
@@ -65,7 +68,7 @@ def classifier(model: GenerativeModel) -> SemiSupervised | Autoencoder:
     )
 
 
-def classified(model: SemiSupervised | Autoencoder, images: ImageData) -> Classified:
+def classified(model: Classifying, images: ImageData) -> Classified:
     """What the model says of images.
 
     Labels are used if they are the model's own classes; others, and clusters, cannot be compared.

@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from adversaria.classifying import Classified, classified, classifier
+from adversaria.classifying import Classified, Classifying, classified, classifier
 from adversaria.data import ImageData, Splits, load
 from adversaria.errors import DataError, RunError
 from adversaria.files import atomic_file, write_json
-from adversaria.model import Autoencoder, SemiSupervised
 from adversaria.model import load as load_model
 from adversaria.recipes import Images
 from adversaria.runs import Run
@@ -51,7 +50,7 @@ def _held_out(path: Path) -> ImageData:
     return source.held_out
 
 
-def _read(model: SemiSupervised | Autoencoder, source: str) -> ImageData:
+def _read(model: Classifying, source: str) -> ImageData:
     """As the model's own images were read. A data set with a test part needs `:train` or `:test` after its name."""
     wanted = model.recipe.data
     assert isinstance(wanted, Images)  # noqa: S101

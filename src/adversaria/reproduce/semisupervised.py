@@ -10,11 +10,10 @@ from typing import Any
 import torch
 
 from adversaria.assemble import labelled_part
-from adversaria.classifying import classified, classifier
+from adversaria.classifying import Classifying, classified, classifier
 from adversaria.data import ImageData, Splits
 from adversaria.errors import RunError
 from adversaria.metrics import Estimate, accuracy
-from adversaria.model import SemiSupervised
 from adversaria.model.building import built
 from adversaria.randomness import permutation
 from adversaria.recipes import SemiSupervised as Recipe
@@ -41,13 +40,13 @@ def errors(run: Run) -> Values:
     return {"error": _error(model, held_out), "live": _error(_live(run), held_out)}
 
 
-def _live(run: Run) -> SemiSupervised:
+def _live(run: Run) -> Classifying:
     weights = read_tensors(run.checkpoints()[-1] / "model.safetensors")
     own = {name: value for name, value in weights.items() if not name.startswith("average.")}
     return classifier(built(run.recipe, run.space, own, run.step))
 
 
-def _error(model: SemiSupervised, images: ImageData) -> Estimate:
+def _error(model: Classifying, images: ImageData) -> Estimate:
     assert images.labels is not None  # noqa: S101 (chosen from)
     return _percent(classified(model, images).predicted, images.labels)
 
