@@ -16,6 +16,7 @@ from adversaria.games.semisupervised import Matching
 from adversaria.metrics import accuracy
 from adversaria.model import SemiSupervised
 from adversaria.objectives.semisupervised import realness
+from adversaria.randomness import generator_for
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ def test_the_labels_used_are_listed(run):
 
 
 def test_players_begin_acquainted(run):
-    """The critic's scores have deviation 1 on what it was shown, and its average begins as it does."""
+    """The critic's scores have deviation 1 on what it was shown, noise and all, and its average begins as it does."""
     data = run.data()
     state = assemble.state(run.recipe, assemble.space_of(data), torch.device("cpu"))
     feed = assemble.feed(run.recipe, data, torch.device("cpu"))
@@ -56,7 +57,9 @@ def test_players_begin_acquainted(run):
     critic, average = state.game.players["critic"], state.averages["critic"].module
     with torch.no_grad():
         seen = torch.cat([feed.batch(number).real for number in range(32)])
-        torch.testing.assert_close(critic(seen).std(0, correction=0), torch.ones(10), rtol=1e-3, atol=1e-3)
+        noise = torch.randn(len(seen), critic.noise_size, generator=generator_for(0, "acquaintance", "noise"))
+        scores = critic(seen, noise=noise)
+        torch.testing.assert_close(scores.std(0, correction=0), torch.ones(10), rtol=1e-3, atol=1e-3)
         torch.testing.assert_close(average(seen), critic(seen))
 
 

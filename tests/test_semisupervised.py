@@ -16,6 +16,7 @@ from adversaria.games.semisupervised import Fooling, Matching, semisupervised
 from adversaria.nn import MLPCritic, MLPGenerator, NoisyCritic, SoftplusGenerator
 from adversaria.nn.directed import DirectedLinear
 from adversaria.objectives.semisupervised import labelled_loss, realness, unlabelled_loss
+from adversaria.randomness import generator_for
 from adversaria.training import optimisers
 from adversaria.training.compiled import Compiled, interpreter, program
 from adversaria.training.eager import Eager
@@ -204,12 +205,14 @@ def test_an_acquainted_critic_has_units_of_unit_scale_in_every_layer():
     critic = noisy((20,), widths=(50, 40, 30))
     x = 5 * torch.randn(300, 20, generator=random(1)) - 2
     critic.acquaint(x)
-    h = x
-    for layer in critic.hidden:
+    noise = torch.randn(300, critic.noise_size, generator=generator_for(0, "acquaintance", "noise"))
+    on_input, *on_hidden = noise.split([20, 50, 40, 30], dim=1)
+    h = x + critic.input_noise * on_input
+    for layer, drawn in zip(critic.hidden, on_hidden, strict=True):
         y = layer(h)
         torch.testing.assert_close(y.std(0, correction=0), torch.ones(y.shape[1]), rtol=1e-3, atol=1e-3)
-        h = y.relu()
-    torch.testing.assert_close(critic(x).std(0, correction=0), torch.ones(3), rtol=1e-3, atol=1e-3)
+        h = y.relu() + critic.hidden_noise * drawn
+    torch.testing.assert_close(critic(x, noise=noise).std(0, correction=0), torch.ones(3), rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("shape", [(6,), (1, 4, 4)])

@@ -27,6 +27,7 @@ from adversaria.errors import DataError, RecipeError
 from adversaria.nn.classes import ClassLatent, Input
 from adversaria.nn.directed import DirectedLinear
 from adversaria.nn.shapes import check_batch, check_sample_shape, check_sizes
+from adversaria.randomness import generator_for
 
 
 class NoisyCritic(nn.Module):
@@ -119,13 +120,15 @@ class NoisyCritic(nn.Module):
     def acquaint(self, inputs: Tensor, y: Tensor | None = None) -> None:
         """Choose lengths and offsets of all layers by a batch (B, *shape), B at least 2: see `DirectedLinear`.
 
-        Classes would change nothing.
+        The layers see the noise that they will be trained with, always the same. Classes would change nothing.
         """
         check_batch(inputs, self.shape)
-        h = inputs.flatten(1)
-        for layer in self.hidden:
+        random = generator_for(0, "acquaintance", "noise")
+        parts = self._parts(torch.randn(len(inputs), self.noise_size, generator=random).to(inputs), len(inputs))
+        h = self._noisy(inputs.flatten(1), parts, 0, self.input_noise)
+        for place, layer in enumerate(self.hidden, start=1):
             assert isinstance(layer, DirectedLinear)  # noqa: S101
-            h = torch.relu(layer.acquaint(h))
+            h = self._noisy(torch.relu(layer.acquaint(h)), parts, place, self.hidden_noise)
         self.output.acquaint(h)
 
 
