@@ -135,10 +135,10 @@ def test_what_a_field_admits_is_said():
     admits = {entry.name: entry.admits for entry in entries(recipes.named("digits-dcgan"))}
     assert admits["steps"] == "whole number > 0"
     assert admits["data.held-out"] == "number ≥ 0 and < 1"
-    assert admits["critic.normalisation"] == "none, batch or spectral"
+    assert admits["critic.normalisation"] == "none, batch, virtual-batch, spectral or weight"
     assert admits["data.channels"] == "gray, rgb or none"
     assert admits["generator"] == "mlp or dcgan"
-    assert admits["penalties"] == "list of gradient-penalty, r1, r2 or dragan"
+    assert admits["penalties"] == "list of gradient-penalty, r1, r2, dragan or activation"
     assert admits["clip-weights"] == "number > 0 or none"
 
 
@@ -226,7 +226,7 @@ ERRORS = {
     "train digits-dcgan extra": "unexpected 'extra'",
     "train digits-dcgan --generator.width 3 --generator.width 4": "given twice",
     "train digits-dcgan --penalties.7.weight 3": "place in a list",
-    "train digits-dcgan --objective wasserstein --penalties []": "needs a bounded slope",
+    "train digits-dcgan --objective wasserstein --penalties []": "needs a critic of bounded slope",
     "train digits-dcgan --data nowhere": "nowhere",
     "train bilinear --data digits": "data",
     "train bilinear --device abacus": "no device 'abacus'",
@@ -395,7 +395,7 @@ def test_a_console_without_mathematics_is_no_error():
     environment = os.environ | {"PYTHONIOENCODING": "ascii"}
     done = subprocess.run(command("recipes", "bilinear"), capture_output=True, env=environment, check=False)
     assert done.returncode == 0
-    assert b"Weight of ??" in done.stdout
+    assert b"mean of past ???" in done.stdout
 
 
 # --- train and resume ------------------------------------------------------------------------------------------
@@ -557,10 +557,10 @@ def test_samples_of_a_checkpoint_go_to_its_run(cli, a_run):
 
 
 @pytest.mark.parametrize("name", ["sample", "evaluate"])
-def test_what_is_no_gan_has_no_samples(name, cli, trained):
+def test_a_game_without_a_generator_has_no_samples(name, cli, trained):
     code, _, err = cli(name, trained / "bilinear")
     assert code == 2
-    assert "no GAN" in err
+    assert "makes no samples" in err
 
 
 # --- corrected -------------------------------------------------------------------------------------------------

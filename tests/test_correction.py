@@ -131,8 +131,8 @@ def test_data_that_has_changed_calibrates_nothing(tiny, tmp_path):
         calibrate_run(run)
 
 
-def test_what_is_no_gan_has_no_critic(runs):
-    with pytest.raises(ModelError, match="no GAN"):
+def test_a_game_without_a_generator_has_no_critic_of_samples(runs):
+    with pytest.raises(ModelError, match="makes no samples"):
         calibrate_run(runs["bilinear"])
 
 

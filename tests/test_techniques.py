@@ -59,7 +59,7 @@ def test_the_generator_descends_the_distance_of_features_and_the_critic_its_own_
 def test_only_fakes_are_moved_by_their_features():
     matched = game(feature_matching=objectives.FeatureMatching())
     critic, seen = matched.players["critic"], []
-    critic.hidden.register_forward_hook(lambda _, inputs, out: seen.append(out.requires_grad))
+    critic.hidden[-1].register_forward_hook(lambda _, inputs, out: seen.append(out.requires_grad))
     loss(matched, 1, *shown(matched))
     assert seen == [False, True], "real features are a target, and need no graph"
 

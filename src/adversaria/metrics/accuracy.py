@@ -11,10 +11,10 @@ https://doi.org/10.1080/01621459.1927.10502953.
 """
 
 import math
+from statistics import NormalDist
 from typing import NamedTuple
 
 import torch
-from scipy.stats import norm
 from torch import Tensor
 
 from adversaria.errors import MetricError
@@ -54,7 +54,7 @@ def accuracy(predicted: Tensor, label: Tensor, *, level: float = 0.95) -> Accura
     if not 0 < level < 1:
         raise MetricError(f"expected the level of the interval in (0, 1), got {level}")
     right, n = int((predicted == label).sum()), len(label)
-    z = float(norm.ppf((1 + level) / 2))
+    z = NormalDist().inv_cdf((1 + level) / 2)
     middle, reach = right + z * z / 2, z * math.sqrt(right * (n - right) / n + z * z / 4)
     low, high = max(0.0, (middle - reach) / (n + z * z)), min(1.0, (middle + reach) / (n + z * z))
     return Accuracy(right, n, low, high, level)
