@@ -20,7 +20,8 @@ from adversaria.reproduce.priors import KEPT
 from adversaria.reproduce.study import folder_name
 
 LAWS = {"uniform": Uniform, "normal": Normal, "gamma": Gamma, "Cauchy": Cauchy, "non-parametric": Nonparametric}
-DIMENSIONS, DRAWN, ROWS, DPI = (2, 100, 512), 20_000, 3, 150
+AT_ANOTHERS_SCALE = ("gamma, σ = 1", "non-parametric, σ = 1")
+DIMENSIONS, DRAWN, ROWS, DPI = (2, 100, 512), 20_000, 2, 150
 
 Drawn = Iterator[tuple[str, Any]]
 """Names of pictures, and figures."""
@@ -42,7 +43,8 @@ def _lengths(prior: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def of_study(folder: Path) -> Drawn:
     """Lines through the origin, the priors one under another, from the runs of the first seed."""
-    found = {name: read_arrays(folder / "runs" / folder_name(name, 0) / KEPT)["origin"][:ROWS] for name in LAWS}
+    rows = (*LAWS, *AT_ANOTHERS_SCALE)
+    found = {name: read_arrays(folder / "runs" / folder_name(name, 0) / KEPT)["origin"][:ROWS] for name in rows}
     shares = np.linspace(0, 1, next(iter(found.values())).shape[1])
     yield f"{folder.name.removesuffix('-quick')}-strips.png", strips(found, shares=shares)
 
