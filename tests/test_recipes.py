@@ -553,3 +553,21 @@ def test_every_kind_has_its_arm():
         assert type(assemble.generator(config(), 4, space, 0, random)).__name__ == config.__name__
     for config in (recipes.MLPCritic, recipes.DCGANCritic):
         assert type(assemble.critic(config(), space, 0, random)).__name__ == config.__name__
+
+
+# --- recipes of earlier runs -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("play", ["alternating", "historical-averaging"])
+def test_bilinear_runs_from_before_history_was_a_part_are_read(play):
+    tree = recipes.named("bilinear").model_dump(mode="json") | {"play": play, "history_weight": 0.2}
+    del tree["historical_averaging"]
+    read = recipes.recorded(tree)
+    pulled = play == "historical-averaging"
+    assert (read.play, read.historical_averaging) == (("simultaneous", 0.2) if pulled else (play, None))
+
+
+def test_images_of_runs_from_before_there_was_a_calibration_part_kept_none():
+    tree = recipes.named("digits-dcgan").model_dump(mode="json")
+    del tree["data"]["calibration"]
+    assert recipes.recorded(tree).data.calibration == 0
