@@ -11,6 +11,11 @@ import tempfile
 import threading
 
 import pytest
+from hypothesis import settings
+
+# The same examples in every run, so that what fails once fails again.
+settings.register_profile("seeded", derandomize=True)
+settings.load_profile("seeded")
 
 if "ADVERSARIA_CACHE" not in os.environ:  # set once, in the process that starts the others
     os.environ["ADVERSARIA_CACHE"] = tempfile.mkdtemp(prefix="adversaria-tests-")

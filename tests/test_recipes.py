@@ -203,7 +203,7 @@ def test_through_json_and_yaml_to_the_bit(tmp_path_factory, recipe):
     assert parse(tree) == recipe
     assert parse(recipe.model_dump()) == recipe
     (folder / "r.json").write_text(json.dumps(tree), encoding="utf-8")
-    (folder / "r.yaml").write_text(yaml.safe_dump(tree, allow_unicode=True), encoding="utf-8")
+    (folder / "r.yaml").write_text(yaml.safe_dump(tree), encoding="utf-8")
     (folder / "run.json").write_text(json.dumps({"format": 1, "recipe": tree, "space": {}}), encoding="utf-8")
     for name in ("r.json", "r.yaml", "run.json"):
         assert read(folder / name) == read(str(folder / name)) == recipe
