@@ -6,13 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from adversaria import priors, recipes
+from adversaria.assemble.averages import averages
 from adversaria.assemble.coding import Coding, classes, coding, contents
 from adversaria.assemble.data import Data
 from adversaria.assemble.descents import descent
-from adversaria.assemble.feeds import feed
+from adversaria.assemble.feeds import feed, few_labels_feed
 from adversaria.assemble.networks import critic, placed
 from adversaria.assemble.objectives import objective, penalty
-from adversaria.assemble.pictures import picture
+from adversaria.assemble.pictures import at_rest, picture
 from adversaria.assemble.priors import prior
 from adversaria.assemble.states import state
 from adversaria.data import Splits, choose_labelled
@@ -26,9 +27,7 @@ from adversaria.games.vae import vae
 from adversaria.objectives import Penalty
 from adversaria.randomness import generator_for
 from adversaria.recipes import SampleSpace
-from adversaria.training.average import Average
 from adversaria.training.feed import Feed, ImageFeed, ToyFeed
-from adversaria.training.few_labels import FewLabelsFeed
 from adversaria.training.state import State
 
 # --- states ----------------------------------------------------------------------------------------------------
@@ -152,10 +151,7 @@ def _begun(recipe: recipes.Autoencoder, game: Game, adversarial: dict[str, recip
         )
         for name in dict.fromkeys(name for phase in game.phases for name in phase.descents)
     }
-    averages = {}
-    if (lag := recipe.averaging) is not None:
-        averages = {n: Average(game.players[n], halflife=lag.halflife, rampup=lag.rampup) for n in game.averaged}
-    return State(game, descents, averages, steps=recipe.steps)
+    return State(game, descents, averages(recipe.averaging, game), steps=recipe.steps)
 
 
 # --- feeds -----------------------------------------------------------------------------------------------------
@@ -183,17 +179,8 @@ def _(
     if recipe.labels is None:
         return feed.dispatch(recipes.Autoencoder)(recipe, source, device)
     train = _labelled(source).train
-    assert isinstance(recipe.data, recipes.Images)  # noqa: S101 (only images have labels)
     chosen = choose_labelled(train.labels, train.classes, recipe.labels.count, seed=recipe.seed)
-    return FewLabelsFeed(
-        train,
-        train.take(chosen),
-        recipe.batch_size,
-        recipe.labels.batch_size,
-        seed=recipe.seed,
-        flip=recipe.data.flip,
-        device=device,
-    )
+    return few_labels_feed(recipe, train, chosen, recipe.labels.batch_size, device)
 
 
 def _labelled(source: Data) -> Splits:
@@ -230,10 +217,6 @@ def _(recipe: recipes.Autoencoder, state: State, space: SampleSpace) -> Callable
         if "heads" in shown:
             assert content is not None  # noqa: S101 (heads are heads of contents)
             given = shown["heads"](content.to(device)) + style.to(device)
-        training = decoder.training
-        decoder.eval()
-        found = decoder(given)
-        decoder.train(training)
-        return found
+        return at_rest(decoder, given)
 
     return samples

@@ -4,12 +4,14 @@ from functools import singledispatch
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from adversaria import recipes
 from adversaria.assemble.data import Data
 from adversaria.assemble.unknown import unknown
-from adversaria.data import Splits
+from adversaria.data import ImageData, Splits
 from adversaria.training.feed import Feed, ImageFeed, NoFeed, ToyFeed
+from adversaria.training.few_labels import FewLabelsFeed
 
 
 @singledispatch
@@ -44,4 +46,20 @@ def _(recipe: recipes.Classifier, source: Data, device: torch.device) -> Feed:
     assert isinstance(source, Splits)  # noqa: S101
     return ImageFeed(
         source.train, recipe.batch_size, seed=recipe.seed, flip=recipe.data.flip, labelled=True, device=device
+    )
+
+
+def few_labels_feed(
+    recipe: recipes.Generative, train: ImageData, labelled: Tensor, labelled_batch_size: int, device: torch.device
+) -> FewLabelsFeed:
+    """All training images, and beside them batches of the `labelled` ones, int64 indices."""
+    assert isinstance(recipe.data, recipes.Images)  # noqa: S101 (only images have labels)
+    return FewLabelsFeed(
+        train,
+        train.take(labelled),
+        recipe.batch_size,
+        labelled_batch_size,
+        seed=recipe.seed,
+        flip=recipe.data.flip,
+        device=device,
     )

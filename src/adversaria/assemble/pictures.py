@@ -5,7 +5,7 @@ from functools import singledispatch
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from adversaria import recipes
 from adversaria.assemble.priors import prior
@@ -30,10 +30,15 @@ def _(recipe: recipes.GAN, state: State, space: SampleSpace) -> Callable[[], Ten
     @torch.no_grad()
     def samples() -> Tensor:
         device = next(shown.parameters()).device
-        training = shown.training
-        shown.eval()
-        made = shown(latent.to(device), *(y.to(device) for y in label))
-        shown.train(training)
-        return made
+        return at_rest(shown, latent.to(device), *(y.to(device) for y in label))
 
     return samples
+
+
+def at_rest(network: nn.Module, *inputs: Tensor) -> Tensor:
+    """What a network makes of its inputs in evaluation mode; it is put back into the mode it was in."""
+    training = network.training
+    network.eval()
+    made = network(*inputs)
+    network.train(training)
+    return made

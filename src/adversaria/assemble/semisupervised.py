@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from adversaria import nn as networks
 from adversaria import objectives, recipes
 from adversaria.assemble.acquaintance import acquaint, introduce
+from adversaria.assemble.averages import averages
 from adversaria.assemble.data import Data
 from adversaria.assemble.descents import descent
-from adversaria.assemble.feeds import feed
+from adversaria.assemble.feeds import feed, few_labels_feed
 from adversaria.assemble.networks import critic, generator, placed
 from adversaria.assemble.pictures import picture
 from adversaria.assemble.priors import prior
@@ -25,9 +26,7 @@ from adversaria.errors import DataError
 from adversaria.games.semisupervised import Fooling, GeneratorPlay, Matching, semisupervised
 from adversaria.randomness import generator_for
 from adversaria.recipes import SampleSpace
-from adversaria.training.average import Average
 from adversaria.training.feed import Feed
-from adversaria.training.few_labels import FewLabelsFeed
 from adversaria.training.state import State
 
 ACQUAINTED = 500
@@ -112,13 +111,7 @@ def _(recipe: recipes.SemiSupervised, space: SampleSpace, device: torch.device) 
         "generator": descent(recipe.generator_optimiser, made, history=recipe.historical_averaging),
         "critic": descent(recipe.critic_optimiser, judge, history=recipe.historical_averaging),
     }
-    averages = {}
-    if (averaging := recipe.averaging) is not None:
-        averages = {
-            name: Average(player, halflife=averaging.halflife, rampup=averaging.rampup)
-            for name, player in game.players.items()
-        }
-    return State(game, descents, averages, steps=recipe.steps)
+    return State(game, descents, averages(recipe.averaging, game), steps=recipe.steps)
 
 
 def labelled_part(recipe: recipes.SemiSupervised, train: ImageData) -> Tensor:
@@ -133,14 +126,8 @@ def labelled_part(recipe: recipes.SemiSupervised, train: ImageData) -> Tensor:
 @feed.register
 def _(recipe: recipes.SemiSupervised, source: Data, device: torch.device) -> Feed:
     assert isinstance(source, Splits)  # noqa: S101
-    return FewLabelsFeed(
-        source.train,
-        source.train.take(labelled_part(recipe, source.train)),
-        recipe.batch_size,
-        recipe.labelled_batch_size,
-        seed=recipe.seed,
-        flip=recipe.data.flip,
-        device=device,
+    return few_labels_feed(
+        recipe, source.train, labelled_part(recipe, source.train), recipe.labelled_batch_size, device
     )
 
 

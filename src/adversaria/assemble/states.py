@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from adversaria import objectives, recipes
+from adversaria.assemble.averages import averages
 from adversaria.assemble.descents import descent
 from adversaria.assemble.networks import gan_networks, placed
 from adversaria.assemble.objectives import objective, penalty
@@ -22,7 +23,6 @@ from adversaria.metrics.lenet import LeNet
 from adversaria.randomness import generator_for
 from adversaria.recipes import SampleSpace
 from adversaria.training import optimisers
-from adversaria.training.average import Average
 from adversaria.training.optimisers import Descent
 from adversaria.training.state import State
 
@@ -52,10 +52,7 @@ def _(recipe: recipes.GAN, space: SampleSpace, device: torch.device) -> State:
         "generator": descent(recipe.generator_optimiser, made, history=recipe.historical_averaging),
         "critic": descent(recipe.critic_optimiser, judge, history=recipe.historical_averaging),
     }
-    averages = {}
-    if recipe.averaging is not None:
-        averages["generator"] = Average(made, halflife=recipe.averaging.halflife, rampup=recipe.averaging.rampup)
-    return State(game, descents, averages, steps=recipe.steps)
+    return State(game, descents, averages(recipe.averaging, game), steps=recipe.steps)
 
 
 @state.register
