@@ -37,15 +37,31 @@ def held_out(run):
 # --- the run ---------------------------------------------------------------------------------------------------
 
 
-def test_the_labels_used_are_listed(run):
-    listed = json.loads((run.path / "labelled.json").read_text(encoding="utf-8"))
-    train = run.data().train
+@pytest.mark.parametrize("name", ["few-labels", "aae-labels", "semisupervised", "reducing"])
+def test_the_labels_used_are_listed(name, tiny):
+    """In every game that learns from few labels: as many of each class, and those and no others are dealt."""
+    recipe = tiny(name)
+    data = assemble.data_of(recipe)
+    listed = assemble.records(recipe, data)["labelled.json"]
+    train = data.train
     assert [train.classes[label] for label in train.labels[torch.tensor(listed["index"])]] == listed["class"]
-    assert sorted(listed["class"]) == sorted(2 * list(train.classes))
-    dealt = assemble.feed(run.recipe, run.data(), torch.device("cpu"))
+    of_each = len(listed["class"]) // len(train.classes)
+    assert of_each > 0
+    assert sorted(listed["class"]) == sorted(of_each * list(train.classes))
+    dealt = assemble.feed(recipe, data, torch.device("cpu"))
     shown = torch.cat([dealt.batch(number).labelled.real for number in range(10)]).unique(dim=0)
     expected = train.to_float(torch.tensor(listed["index"])).unique(dim=0)
     assert torch.equal(shown, expected)
+
+
+def test_without_labels_none_are_listed(tiny):
+    recipe = tiny("reducing", labels=None)
+    assert assemble.records(recipe, assemble.data_of(recipe)) == {}
+
+
+def test_the_list_lies_in_the_folder_of_the_run(run):
+    listed = json.loads((run.path / "labelled.json").read_text(encoding="utf-8"))
+    assert listed == assemble.records(run.recipe, run.data())["labelled.json"]
 
 
 def test_players_begin_acquainted(run):

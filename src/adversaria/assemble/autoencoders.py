@@ -1,6 +1,7 @@
 """Autoencoders as games: their states, feeds and pictures."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +16,9 @@ from adversaria.assemble.networks import critic, placed
 from adversaria.assemble.objectives import objective, penalty
 from adversaria.assemble.pictures import at_rest, picture
 from adversaria.assemble.priors import prior
+from adversaria.assemble.records import labels_told, records
 from adversaria.assemble.states import state
-from adversaria.data import Splits, choose_labelled
+from adversaria.data import ImageData, Splits, choose_labelled
 from adversaria.errors import RecipeError
 from adversaria.games.adversaries import Adversary, Blind, Informed, InputNoise, Marking
 from adversaria.games.autoencoding import aae, supervised_aae
@@ -179,8 +181,21 @@ def _(
     if recipe.labels is None:
         return feed.dispatch(recipes.Autoencoder)(recipe, source, device)
     train = _labelled(source).train
-    chosen = choose_labelled(train.labels, train.classes, recipe.labels.count, seed=recipe.seed)
-    return few_labels_feed(recipe, train, chosen, recipe.labels.batch_size, device)
+    return few_labels_feed(recipe, train, _chosen(recipe, recipe.labels, train), recipe.labels.batch_size, device)
+
+
+@records.register(recipes.AAE)
+@records.register(recipes.SemiSupervisedAAE)
+@records.register(recipes.ReducingAAE)
+def _(recipe: recipes.AAE | recipes.SemiSupervisedAAE | recipes.ReducingAAE, source: Data) -> dict[str, Any]:
+    if recipe.labels is None:
+        return {}
+    train = _labelled(source).train
+    return labels_told(train, _chosen(recipe, recipe.labels, train))
+
+
+def _chosen(recipe: recipes.Autoencoder, labels: recipes.FewLabels, train: ImageData) -> Tensor:
+    return choose_labelled(train.labels, train.classes, labels.count, seed=recipe.seed)
 
 
 def _labelled(source: Data) -> Splits:

@@ -17,7 +17,7 @@ from adversaria.assemble.feeds import feed, few_labels_feed
 from adversaria.assemble.networks import critic, generator, placed
 from adversaria.assemble.pictures import picture
 from adversaria.assemble.priors import prior
-from adversaria.assemble.records import records
+from adversaria.assemble.records import labels_told, records
 from adversaria.assemble.states import state
 from adversaria.assemble.techniques import feature_matching
 from adversaria.assemble.unknown import unknown
@@ -134,10 +134,7 @@ def _(recipe: recipes.SemiSupervised, source: Data, device: torch.device) -> Fee
 @records.register
 def _(recipe: recipes.SemiSupervised, source: Data) -> dict[str, Any]:
     assert isinstance(source, Splits)  # noqa: S101
-    assert source.train.labels is not None  # noqa: S101 (the feed has refused it)
-    index = labelled_part(recipe, source.train)
-    classes = [source.train.classes[label] for label in source.train.labels[index].tolist()]
-    return {"labelled.json": {"of": "training images", "index": index.tolist(), "class": classes}}
+    return labels_told(source.train, labelled_part(recipe, source.train))
 
 
 @acquaint.register

@@ -9,6 +9,7 @@ panel each, on axes that are shared, so that what is compared stands one below t
 """
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 ROW = 0.62
 """Inches of height of one of several rows."""
+
+TITLE, LINE = 16, 0.1
+"""Letters that fit above a third of the width, and inches of height of a further line of them."""
 
 DROPPED = 0.5
 """A mode with less than this part of its right share counts as dropped."""
@@ -236,7 +240,9 @@ def points_before_after(
     columns = min(columns, len(found))
     rows = -(-len(found) // columns)
     side = WIDTH / min(columns, 3)
-    figure, grid = panels(rows, columns, width=side * columns, height=(side + 0.3) * rows + 0.2, shared=True)
+    titles = {name: _lines(name) for name in found}
+    more = LINE * max(title.count("\n") for title in titles.values())
+    figure, grid = panels(rows, columns, width=side * columns, height=(side + 0.3 + more) * rows + 0.2, shared=True)
     for axes, (name, look) in zip(grid, found.items(), strict=False):
         at = np.asarray(groups[name])
         if marks is not None:
@@ -244,13 +250,18 @@ def points_before_after(
             axes.plot(m[:, 0], m[:, 1], "o", color=INK, markersize=4.5, markerfacecolor="none", markeredgewidth=0.4)
         axes.scatter(at[:, 0], at[:, 1], s=1.6, color=look.colour, alpha=0.5, linewidths=0, rasterized=True)
         axes.set(xlim=view[:2], ylim=view[2:], aspect="equal")
-        axes.set_title(name.replace(", ", ",\n"), loc="left", pad=3)
+        axes.set_title(titles[name], loc="left", pad=3)
         axes.grid(False)
         few_ticks(axes, 4)
     _remove(grid, len(found), columns)
     figure.supxlabel("$x_1$", fontsize=9, parse_math=True)
     figure.supylabel("$x_2$", fontsize=9, parse_math=True)
     return figure
+
+
+def _lines(name: str) -> str:
+    """A title that is no wider than its panel: a line for each part between commas, and more where one is long."""
+    return "\n".join(fill(part, TITLE) for part in name.replace(", ", ",\n").splitlines())
 
 
 def _remove(grid: "Sequence[Axes]", used: int, columns: int) -> None:
