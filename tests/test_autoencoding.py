@@ -10,7 +10,7 @@ from torch.utils import _pytree as pytree
 
 from adversaria import objectives, priors
 from adversaria.errors import DataError, RecipeError
-from adversaria.games.adversaries import Adversary, Blind, Informed, InputNoise
+from adversaria.games.adversaries import Adversary, Blind, Informed
 from adversaria.games.autoencoding import aae, supervised_aae
 from adversaria.games.bilinear import alternating, simultaneous
 from adversaria.games.categorical import Separation, clustering_aae, reducing_aae, semi_supervised_aae
@@ -20,6 +20,7 @@ from adversaria.games.evidence import divergence, importance_weighted, log_weigh
 from adversaria.games.game import Batch, Labelled, player_of
 from adversaria.games.gan import gan
 from adversaria.games.likelihoods import BernoulliLikelihood, GaussianLikelihood
+from adversaria.games.noise import FadingNoise
 from adversaria.games.posteriors import Deterministic, Gaussian, Universal, still
 from adversaria.games.vae import vae
 from adversaria.nn import (
@@ -368,19 +369,6 @@ def test_a_prior_needs_a_part_for_every_class():
     assert Informed(RING, K - 1).classes == K - 1
 
 
-@pytest.mark.parametrize(("share", "deviation"), [(0.0, 0.3), (0.5, 0.2), (0.999999, 0.1)])
-def test_input_noise_shrinks_over_the_run(share, deviation):
-    noise = InputNoise(0.3, last=1 / 3).draw(torch.zeros(20_000, 5), random(), share)
-    # 100,000 normal numbers: the deviation's relative error is 0.22 %, five of them 1.1 %.
-    assert float(noise.std()) == pytest.approx(deviation, rel=0.011)
-
-
-@pytest.mark.parametrize(("deviation", "last"), [(-0.1, 1.0), (0.3, 1.5), (0.3, -0.1), (float("nan"), 1.0)])
-def test_input_noise_refuses(deviation, last):
-    with pytest.raises(ValueError, match="deviation ≥ 0 and last in"):
-        InputNoise(deviation, last)
-
-
 # --- all games -------------------------------------------------------------------------------------------------
 
 
@@ -414,7 +402,10 @@ def discrete(kind, seed=5):
     encoder, decoder, critic = mlp_players(classes=K, given=given, seed=seed)
     made = {"encoder": encoder, "decoder": decoder, "critic": critic}
     made["content_critic"] = MLPCritic((K,), width=8, depth=1, generator=random(seed + 1))
-    judges = adversary(priors.Normal(D)), adversary(priors.Categorical(K), "content_critic", noise=InputNoise(0.3))
+    judges = (
+        adversary(priors.Normal(D)),
+        adversary(priors.Categorical(K), "content_critic", noise=FadingNoise(0.3, last=1.0)),
+    )
     rest = (*judges, Deterministic(), GaussianLikelihood(0.5))
     if kind == "reducing":
         made["heads"] = ClusterHeads(K, D, generator=random(seed + 2))

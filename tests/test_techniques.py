@@ -8,7 +8,7 @@ from adversaria import assemble, objectives, recipes
 from adversaria.errors import ModelError, RecipeError
 from adversaria.games.game import Batch
 from adversaria.games.gan import gan
-from adversaria.games.instance_noise import InstanceNoise
+from adversaria.games.noise import FadingNoise
 from adversaria.nn import MLPCritic, MLPGenerator
 from adversaria.priors import Normal
 from adversaria.report.techniques import techniques
@@ -67,18 +67,27 @@ def test_only_fakes_are_moved_by_their_features():
 # --- instance noise --------------------------------------------------------------------------------------------
 
 
-def test_noise_falls_linearly_to_nothing():
-    noise, like = InstanceNoise(0.3, until=0.5), torch.zeros(20_000, 2)
-    for share, deviation in ((0.0, 0.3), (0.2, 0.18), (0.25, 0.15), (0.5, 0.0), (0.9, 0.0)):
+@pytest.mark.parametrize(
+    ("last", "until", "deviations"),
+    [
+        (0.0, 0.5, {0.0: 0.3, 0.2: 0.18, 0.25: 0.15, 0.5: 0.0, 0.9: 0.0}),
+        (1 / 3, 1.0, {0.0: 0.3, 0.5: 0.2, 0.999999: 0.1}),
+        (0.5, 0.5, {0.0: 0.3, 0.25: 0.225, 0.5: 0.15, 0.9: 0.15}),
+        (1.0, 1.0, {0.0: 0.3, 0.9: 0.3}),
+    ],
+)
+def test_noise_falls_in_a_line(last, until, deviations):
+    noise, like = FadingNoise(0.3, last=last, until=until), torch.zeros(20_000, 2)
+    for share, deviation in deviations.items():
         drawn = noise.draw(like, random(), share)
         # The deviation of 40,000 numbers is known to 0.35 %: five of that is below 1e-6 by chance.
         assert drawn.std().item() == pytest.approx(deviation, rel=0.018)
-        assert noise.deviation_at(share) == pytest.approx(deviation)
-    assert torch.equal(noise.draw(like, random(), 0.2), noise.draw(like, random(), 0.2))
+        assert noise.deviation_at(share) == pytest.approx(deviation, rel=1e-5)
+        assert torch.equal(drawn, noise.draw(like, random(), share))
 
 
 def test_the_critic_sees_everything_through_noise_of_its_own():
-    noisy = game(instance_noise=InstanceNoise(0.3, until=1.0), penalties={"r1": objectives.R1(1.0)})
+    noisy = game(instance_noise=FadingNoise(0.3, last=0.0), penalties={"r1": objectives.R1(1.0)})
     batch, draws, made = shown(noisy)
     clean = noisy.players["generator"](draws["latent"])
     torch.testing.assert_close(made["real"] - batch.real, draws["noise_on_real"])
@@ -94,15 +103,26 @@ def test_the_critic_sees_everything_through_noise_of_its_own():
 
 
 def test_without_noise_it_is_the_plain_game():
-    noisy, plain = game(instance_noise=InstanceNoise(0.3, until=0.5)), game()
+    noisy, plain = game(instance_noise=FadingNoise(0.3, last=0.0, until=0.5)), game()
     for phase in (0, 1):
         torch.testing.assert_close(loss(noisy, phase, *shown(noisy, 0.5)), loss(plain, phase, *shown(plain, 0.5)))
 
 
-@pytest.mark.parametrize(("deviation", "until"), [(0.0, 0.5), (float("inf"), 0.5), (0.1, 0.0), (0.1, 1.5)])
-def test_impossible_noise_is_refused(deviation, until):
-    with pytest.raises(ValueError, match="noise"):
-        InstanceNoise(deviation, until=until)
+@pytest.mark.parametrize(
+    ("deviation", "last", "until", "complaint"),
+    [
+        (-0.1, 0.0, 0.5, "at least 0, got -0.1"),
+        (float("inf"), 0.0, 0.5, "finite deviation"),
+        (float("nan"), 0.0, 0.5, "finite deviation"),
+        (0.1, -0.1, 0.5, "left to be in .0, 1., got -0.1"),
+        (0.1, 1.5, 0.5, "left to be in"),
+        (0.1, 0.0, 0.0, "falls to be in .0, 1., got 0.0"),
+        (0.1, 0.0, 1.5, "falls to be in"),
+    ],
+)
+def test_impossible_noise_is_refused(deviation, last, until, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        FadingNoise(deviation, last=last, until=until)
 
 
 # --- one-sided label smoothing ---------------------------------------------------------------------------------

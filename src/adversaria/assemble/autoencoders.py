@@ -20,11 +20,12 @@ from adversaria.assemble.records import labels_told, records
 from adversaria.assemble.states import state
 from adversaria.data import ImageData, Splits, choose_labelled
 from adversaria.errors import RecipeError
-from adversaria.games.adversaries import Adversary, Blind, Informed, InputNoise, Marking
+from adversaria.games.adversaries import Adversary, Blind, Informed, Marking
 from adversaria.games.autoencoding import aae, supervised_aae
 from adversaria.games.categorical import Separation, clustering_aae, reducing_aae, semi_supervised_aae
 from adversaria.games.content import represent
 from adversaria.games.game import Game, player_of
+from adversaria.games.noise import FadingNoise
 from adversaria.games.vae import vae
 from adversaria.objectives import Penalty
 from adversaria.randomness import generator_for
@@ -116,14 +117,14 @@ def _categorical(
             recipe,
             "content_critic",
             Blind(priors.Categorical(made.contents)),
-            None if noise is None else InputNoise(noise.deviation, noise.last),
+            None if noise is None else FadingNoise(noise.deviation, last=noise.last),
         ),
     )
     return made, nn.ModuleDict({name: placed(player, device) for name, player in players.items()}), adversaries
 
 
 def _adversary(
-    recipe: recipes.Adversarial, player: str, marking: Marking, noise: InputNoise | None = None
+    recipe: recipes.Adversarial, player: str, marking: Marking, noise: FadingNoise | None = None
 ) -> Adversary:
     penalties: dict[str, Penalty] = {config.kind: penalty(config) for config in recipe.penalties}
     return Adversary(player, marking, objective(recipe.objective), penalties, noise)

@@ -2,7 +2,7 @@
 
 from adversaria import nn as networks
 from adversaria import objectives, recipes
-from adversaria.games.instance_noise import InstanceNoise
+from adversaria.games.noise import FadingNoise
 
 
 def feature_matching(config: recipes.FeatureMatching | None) -> objectives.FeatureMatching | None:
@@ -10,9 +10,9 @@ def feature_matching(config: recipes.FeatureMatching | None) -> objectives.Featu
     return None if config is None else objectives.FeatureMatching(config.norm)
 
 
-def instance_noise(config: recipes.InstanceNoise | None) -> InstanceNoise | None:
+def instance_noise(config: recipes.InstanceNoise | None) -> FadingNoise | None:
     """What the critic sees everything through, if anything."""
-    return None if config is None else InstanceNoise(config.deviation, until=config.until)
+    return None if config is None else FadingNoise(config.deviation, last=0.0, until=config.until)
 
 
 def minibatch(config: recipes.MinibatchDiscrimination | None) -> networks.MinibatchDiscrimination | None:

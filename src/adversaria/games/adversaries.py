@@ -3,7 +3,7 @@ r"""Adversaries of codes: a critic, the law that codes are compared with, what t
     D ascends on   L_D( D(n + c′), D(n + c) ),   c′ ~ prior,  c = codes,  n ~ N(0, σ_t² I)
 
 **Input noise.** A softmax is never quite one-hot, and a critic would tell the two apart by that alone, whatever the
-classes. Noise of a deviation well above the gap hides it. It may shrink over the run, linearly to a share of itself.
+classes. Noise of a deviation well above the gap hides it. It may shrink over the run (`noise`).
 
 **Labels.** A critic may be told where a code should lie: it judges [c, e], with e the one-hot of the label of the
 sample, or an entry K + 1 of its own for samples whose label is not known. What a labelled code is compared with comes
@@ -22,33 +22,9 @@ from torch import Tensor
 from adversaria.errors import DataError, RecipeError
 from adversaria.games.content import one_hot
 from adversaria.games.game import Batch, Labelled, Outcome, Players, Tensors
+from adversaria.games.noise import FadingNoise
 from adversaria.objectives import Objective, Penalty
 from adversaria.priors import LabelledPrior, Prior
-
-
-@dataclass(frozen=True)
-class InputNoise:
-    """Noise on what a critic sees, of deviation σ_t = σ·(1 − (1 − last)·t), t the share of the run that is done.
-
-    Arguments:
-        deviation: σ ≥ 0.
-        last: what is left of it at the end, as a share in [0, 1].
-
-    Raises:
-        ValueError: one of the two is out of range.
-    """
-
-    deviation: float
-    last: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not (0 <= self.deviation < float("inf") and 0 <= self.last <= 1):
-            raise ValueError(f"expected deviation ≥ 0 and last in [0, 1], got {self.deviation!r} and {self.last!r}")
-
-    def draw(self, like: Tensor, generator: torch.Generator, share: float) -> Tensor:
-        """The noise for codes like these, (B, c)."""
-        scale = self.deviation * (1 - (1 - self.last) * share)
-        return scale * torch.randn(like.shape, generator=generator)
 
 
 class Marking(Protocol):
@@ -151,7 +127,7 @@ class Adversary:
     marking: Marking
     objective: Objective
     penalties: Mapping[str, Penalty] = field(default_factory=dict)
-    noise: InputNoise | None = None
+    noise: FadingNoise | None = None
 
     def draw(self, batch: Batch, generator: torch.Generator, share: float) -> Tensors:
         """All randomness of the critic's and of the encoder's phase."""

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from adversaria.games.game import Batch, Game, Move, Outcome, Phase, Players, Tensors
-from adversaria.games.instance_noise import InstanceNoise
+from adversaria.games.noise import FadingNoise
 from adversaria.objectives import FeatureMatching, Objective, Penalty
 from adversaria.objectives.penalties import layered
 from adversaria.priors import Prior
@@ -69,7 +69,7 @@ class _Rules:
     objective: Objective
     penalties: Mapping[str, Penalty]
     feature_matching: FeatureMatching | None
-    noise: InstanceNoise | None
+    noise: FadingNoise | None
 
     def draw_latent(self, batch: Batch, generator: torch.Generator, share: float) -> Tensors:
         draws = {"latent": self.prior.sample(len(batch.real), generator=generator)}
@@ -126,7 +126,7 @@ def gan(
     *,
     penalties: Mapping[str, Penalty] | None = None,
     feature_matching: FeatureMatching | None = None,
-    instance_noise: InstanceNoise | None = None,
+    instance_noise: FadingNoise | None = None,
     critic_steps: int = 1,
     share_fakes: bool = True,
     constraint: Callable[[Tensor], Tensor] | None = None,

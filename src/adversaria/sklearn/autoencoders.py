@@ -27,11 +27,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from adversaria.games.adversaries import Adversary, Blind, InputNoise
+from adversaria.games.adversaries import Adversary, Blind
 from adversaria.games.autoencoding import aae
 from adversaria.games.categorical import clustering_aae, semi_supervised_aae
 from adversaria.games.game import Batch, Game, Labelled
 from adversaria.games.likelihoods import GaussianLikelihood
+from adversaria.games.noise import FadingNoise
 from adversaria.games.posteriors import Deterministic
 from adversaria.nn import MLPCritic, MLPEncoder, MLPGenerator
 from adversaria.objectives import NonSaturating
@@ -366,7 +367,9 @@ def _adversaries(style: int, contents: int) -> tuple[Adversary, Adversary]:
     objective = NonSaturating()
     return (
         Adversary("critic", Blind(Normal(style)), objective),
-        Adversary("content_critic", Blind(Categorical(contents)), objective, noise=InputNoise(CONTENT_NOISE)),
+        Adversary(
+            "content_critic", Blind(Categorical(contents)), objective, noise=FadingNoise(CONTENT_NOISE, last=1.0)
+        ),
     )
 
 
