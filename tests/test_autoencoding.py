@@ -21,7 +21,7 @@ from adversaria.games.game import Batch, Labelled, player_of
 from adversaria.games.gan import gan
 from adversaria.games.likelihoods import BernoulliLikelihood, GaussianLikelihood
 from adversaria.games.noise import FadingNoise
-from adversaria.games.posteriors import Deterministic, Gaussian, Universal, still
+from adversaria.games.posteriors import Deterministic, Dropped, Gaussian, Universal, still
 from adversaria.games.vae import vae
 from adversaria.nn import (
     ClusterHeads,
@@ -66,6 +66,30 @@ def test_a_code_is_a_function_of_sample_and_noise(posterior):
     assert one.logits.shape == (B, K)
     assert torch.equal(one.code, two.code)
     assert torch.equal(one.code, none.code) == (posterior.noise(D) == 0)
+
+
+@pytest.mark.parametrize("posterior", POSTERIORS.values(), ids=POSTERIORS)
+def test_around_dropped_units_is_the_posterior_itself(posterior):
+    """With n = 0 both are equal; each code depends on n of its own; and the encoder is asked for no more heads."""
+    made = MLPEncoder(
+        SHAPE,
+        posterior.outputs(D),
+        classes=K,
+        noise=posterior.given,
+        width=8,
+        depth=2,
+        dropout=0.5,
+        generator=random(),
+    )
+    around = Dropped(posterior, made.dropped)
+    assert (around.outputs(D), around.given) == (posterior.outputs(D), posterior.given)
+    x, chance = torch.rand(B, *SHAPE, generator=random(1)), torch.randn(B, posterior.noise(D), generator=random(2))
+    noise = torch.cat([torch.zeros(B, made.dropped), chance], 1)
+    assert noise.shape == (B, around.noise(D))
+    code = around.encode(made, x, noise).code
+    assert torch.equal(code, posterior.encode(made, x, chance).code)
+    noise[3, : made.dropped] = torch.randn(made.dropped, generator=random(3))
+    assert (around.encode(made, x, noise).code != code).any(1).tolist() == [row == 3 for row in range(B)]
 
 
 def test_the_gaussian_posterior():

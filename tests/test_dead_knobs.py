@@ -132,6 +132,7 @@ CHANGES = {
     "ReducingAAE.classification_optimiser": ("reducing", "classification_optimiser", ADAM),
     "MLPEncoder.width": ("aae", "encoder.width", 9),
     "MLPEncoder.depth": ("aae", "encoder.depth", 2),
+    "MLPEncoder.dropout": ("aae", "encoder.dropout", 0.5),
     "DCGANEncoder.width": ("convolutional", "encoder.width", 3),
     "DCGANEncoder.normalisation": ("convolutional", "encoder.normalisation", "batch"),
     "UniversalPosterior.numbers": ("universal", "posterior.numbers", 3),

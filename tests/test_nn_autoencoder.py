@@ -74,6 +74,43 @@ def test_the_noise_is_not_just_added(kind, shape):
     assert (shift[1:] - shift[0]).abs().max() > 1e-3
 
 
+# --- dropped units ---------------------------------------------------------------------------------------------
+
+
+def test_dropping_keeps_the_mean_and_spreads_as_dropout_does():
+    """Of one hidden layer h and rate p, dropped units have mean h and variance h²·p/(1 − p), as h·b/(1 − p) has."""
+    p, n = 0.2, 40_000
+    made = MLPEncoder((6,), 2, width=5, depth=1, dropout=p, generator=random())
+    x = samples((6,), n=1).expand(n, -1)
+    h = made.features(x[:1])
+    dropped = made.features(x, dropping=torch.randn(n, made.dropped, generator=random(3)))
+    spread = h * (p / (1 - p)) ** 0.5
+    # Five standard errors of a mean and of a deviation: below 1e-5 by chance for five units.
+    assert ((dropped.mean(0) - h).abs() <= 5 * spread / n**0.5 + 1e-7).all()
+    torch.testing.assert_close(dropped.std(0), spread[0], rtol=5 / (2 * n) ** 0.5, atol=1e-6)
+    assert (h > 0).any()
+
+
+def test_without_numbers_nothing_is_dropped():
+    made, plain = (MLPEncoder((6,), 2, width=5, depth=2, dropout=p, generator=random()) for p in (0.5, 0.0))
+    x = samples((6,))
+    assert torch.equal(made(x).style, plain(x).style)
+    assert torch.equal(made(x, dropping=torch.zeros(5, made.dropped)).style, plain(x).style)
+    assert (made.dropped, plain.dropped) == (10, 0)
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.0, float("nan")])
+def test_impossible_rates_are_refused(rate):
+    with pytest.raises(RecipeError, match="rate of dropout"):
+        MLPEncoder((6,), 2, width=5, depth=2, dropout=rate, generator=random())
+
+
+def test_numbers_of_another_size_are_refused():
+    made = MLPEncoder((6,), 2, width=5, depth=2, dropout=0.5, generator=random())
+    with pytest.raises(DataError, match=r"expected n of shape \(5, 10\), got \(5, 5\)"):
+        made(samples((6,)), dropping=torch.zeros(5, 5))
+
+
 @every_case
 def test_first_codes_have_the_scale_of_their_samples(kind, shape):
     """Signals keep their scale, so that a code of white noise begins neither dead nor far outside a unit prior."""

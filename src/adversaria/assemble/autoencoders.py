@@ -39,9 +39,8 @@ from adversaria.training.state import State
 @state.register
 def _(recipe: recipes.VAE, space: SampleSpace, device: torch.device) -> State:
     made = coding(recipe, space)
-    game = vae(
-        placed(made.encoder, device), placed(made.decoder, device), made.prior, made.likelihood, beta=recipe.beta
-    )
+    encoder, decoder = placed(made.encoder, device), placed(made.decoder, device)
+    game = vae(encoder, decoder, made.prior, made.likelihood, beta=recipe.beta, posterior=made.learning)
     return _begun(recipe, game, {})
 
 
@@ -54,7 +53,7 @@ def _(recipe: recipes.AAE, space: SampleSpace, device: torch.device) -> State:
     judge = critic(recipe.critic, (made.prior.dim + marks,), 0, random)
     encoder, decoder, judge = (placed(player, device) for player in (made.encoder, made.decoder, judge))
     against = _adversary(recipe, "critic", _marking(made.prior, told))
-    game = aae(encoder, decoder, judge, against, made.posterior, made.likelihood, dim=made.prior.dim)
+    game = aae(encoder, decoder, judge, against, made.learning, made.likelihood, dim=made.prior.dim)
     return _begun(recipe, game, _adversarial(recipe))
 
 
@@ -65,7 +64,7 @@ def _(recipe: recipes.SupervisedAAE, space: SampleSpace, device: torch.device) -
     judge = critic(recipe.critic, (made.prior.dim,), 0, random)
     encoder, decoder, judge = (placed(player, device) for player in (made.encoder, made.decoder, judge))
     against = _adversary(recipe, "critic", Blind(made.prior))
-    how = made.posterior, made.likelihood
+    how = made.learning, made.likelihood
     game = supervised_aae(encoder, decoder, judge, against, *how, dim=made.prior.dim, classes=made.contents)
     return _begun(recipe, game, _adversarial(recipe))
 
@@ -73,14 +72,14 @@ def _(recipe: recipes.SupervisedAAE, space: SampleSpace, device: torch.device) -
 @state.register
 def _(recipe: recipes.SemiSupervisedAAE, space: SampleSpace, device: torch.device) -> State:
     made, players, adversaries = _categorical(recipe, space, device)
-    game = semi_supervised_aae(players, *adversaries, made.posterior, made.likelihood, dim=made.prior.dim)
+    game = semi_supervised_aae(players, *adversaries, made.learning, made.likelihood, dim=made.prior.dim)
     return _begun(recipe, game, _adversarial(recipe) | {"encoder/classify": recipe.classification_optimiser})
 
 
 @state.register
 def _(recipe: recipes.ClusteringAAE, space: SampleSpace, device: torch.device) -> State:
     made, players, adversaries = _categorical(recipe, space, device)
-    game = clustering_aae(players, *adversaries, made.posterior, made.likelihood, dim=made.prior.dim)
+    game = clustering_aae(players, *adversaries, made.learning, made.likelihood, dim=made.prior.dim)
     return _begun(recipe, game, _adversarial(recipe))
 
 
@@ -90,7 +89,7 @@ def _(recipe: recipes.ReducingAAE, space: SampleSpace, device: torch.device) -> 
     game = reducing_aae(
         players,
         *adversaries,
-        made.posterior,
+        made.learning,
         made.likelihood,
         dim=made.prior.dim,
         heads=Separation(recipe.margin, recipe.repulsion),

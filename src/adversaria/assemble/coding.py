@@ -43,6 +43,12 @@ class Coding:
     likelihood: Likelihood
     contents: int
 
+    @property
+    def learning(self) -> Posterior:
+        """How a style is made while the encoder learns: with units dropped, if it drops any."""
+        units = self.encoder.dropped if isinstance(self.encoder, networks.MLPEncoder) else 0
+        return posteriors.Dropped(self.posterior, units) if units else self.posterior
+
 
 def coding(recipe: recipes.Autoencoder, space: SampleSpace, random: torch.Generator | None = None) -> Coding:
     """The autoencoder of a recipe.
@@ -171,7 +177,14 @@ def _(
     config: recipes.MLPEncoder, shape: tuple[int, ...], style: int, classes: int, noise: int, random: torch.Generator
 ) -> nn.Module:
     return networks.MLPEncoder(
-        shape, style, classes=classes, noise=noise, width=config.width, depth=config.depth, generator=random
+        shape,
+        style,
+        classes=classes,
+        noise=noise,
+        width=config.width,
+        depth=config.depth,
+        dropout=config.dropout,
+        generator=random,
     )
 
 

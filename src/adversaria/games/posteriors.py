@@ -10,12 +10,16 @@ the encoder. With noise 0 they give a code without chance: f(x), μ(x), f(x, 0).
 The deterministic posterior can reach a prior only if the data itself is spread widely enough; the others add spread of
 their own. Only the Gaussian one has a density that can be evaluated.
 
+While it learns, an encoder may drop hidden units at random (`Dropped`, around any of them). That noise is no part of
+the posterior: the model that is kept is the one inside.
+
 Reference: A. Makhzani et al., Adversarial autoencoders, 2015, https://arxiv.org/abs/1511.05644, §2.1.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import torch
@@ -138,6 +142,37 @@ class Universal:
         """Codes of x (B, ...), with η = noise (B, k)."""
         style, logits = encoder(x, noise)
         return Encoded(style, style, logits)
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """Another posterior, of an encoder that drops hidden units; with noise 0 it is the other.
+
+    Arguments:
+        posterior: the other.
+        units: how many numbers the encoder takes for it, `MLPEncoder.dropped`.
+    """
+
+    posterior: Posterior
+    units: int
+
+    @property
+    def given(self) -> int:
+        """As of the other."""
+        return self.posterior.given
+
+    def outputs(self, dim: int) -> int:
+        """As of the other."""
+        return self.posterior.outputs(dim)
+
+    def noise(self, dim: int) -> int:
+        """The units, and as many as the other takes."""
+        return self.units + self.posterior.noise(dim)
+
+    def encode(self, encoder: Encoder, x: Tensor, noise: Tensor) -> Encoded:
+        """Codes of x (B, ...); the first numbers of the noise are for the units."""
+        dropping, chance = noise[:, : self.units], noise[:, self.units :]
+        return self.posterior.encode(partial(encoder, dropping=dropping), x, chance)
 
 
 def still(posterior: Posterior, dim: int, x: Tensor) -> Tensor:

@@ -17,27 +17,38 @@ from torch import Tensor, nn
 from adversaria.games.evidence import divergence
 from adversaria.games.game import Batch, Game, Move, Outcome, Phase, Players, Tensors
 from adversaria.games.likelihoods import Likelihood
-from adversaria.games.posteriors import Gaussian
+from adversaria.games.posteriors import Gaussian, Posterior
 from adversaria.priors import Prior
+
+_GAUSSIAN = Gaussian()
 
 
 @dataclass(frozen=True)
 class _Rules:
+    posterior: Posterior
     prior: Prior
     likelihood: Likelihood
     beta: float
 
     def draw(self, batch: Batch, generator: torch.Generator, share: float) -> Tensors:
-        return {"noise": torch.randn(len(batch.real), self.prior.dim, generator=generator)}
+        return {"noise": torch.randn(len(batch.real), self.posterior.noise(self.prior.dim), generator=generator)}
 
     def loss(self, players: Players, batch: Batch, draws: Tensors, made: Tensors) -> Outcome:
-        code, style, _ = Gaussian().encode(players["encoder"], batch.real, draws["noise"])
+        code, style, _ = self.posterior.encode(players["encoder"], batch.real, draws["noise"])
         misfit = -self.likelihood.log_prob(players["decoder"], code, batch.real).mean()
         spread: Tensor = divergence(self.prior, style, code).mean()
         return Outcome(misfit + self.beta * spread, {"reconstruction": misfit, "divergence": spread})
 
 
-def vae(encoder: nn.Module, decoder: nn.Module, prior: Prior, likelihood: Likelihood, *, beta: float = 1.0) -> Game:
+def vae(
+    encoder: nn.Module,
+    decoder: nn.Module,
+    prior: Prior,
+    likelihood: Likelihood,
+    *,
+    beta: float = 1.0,
+    posterior: Posterior = _GAUSSIAN,
+) -> Game:
     """The game of an encoder and a decoder.
 
     Arguments:
@@ -46,13 +57,14 @@ def vae(encoder: nn.Module, decoder: nn.Module, prior: Prior, likelihood: Likeli
         prior: p(z), with a density.
         likelihood: p(x | z).
         beta: β ≥ 0, the weight of the divergence.
+        posterior: the Gaussian one, or that of an encoder which drops units.
 
     Raises:
         ValueError: β is negative.
     """
     if not 0 <= beta < float("inf"):
         raise ValueError(f"expected beta at least 0 and finite, got {beta!r}; 1 is the evidence bound")
-    rules = _Rules(prior, likelihood, beta)
+    rules = _Rules(posterior, prior, likelihood, beta)
     return Game(
         nn.ModuleDict({"encoder": encoder, "decoder": decoder}),
         (Phase("reconstruct", (Move(("encoder", "decoder"), rules.loss),), draw=rules.draw),),

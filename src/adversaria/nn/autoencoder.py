@@ -10,18 +10,28 @@ An encoder may be given noise η ~ N(0, I) beside the sample. Its code is then a
 that is not confined to any family (the universal approximator of Makhzani et al., §2.1). A fully connected encoder
 takes η beside the pixels, a convolutional one beside its last feature map, with a hidden layer after.
 
+A fully connected encoder can drop hidden units at random while it learns, so that it does not know few labels by heart.
+That is the Gaussian form of dropout (Srivastava et al., 2014, §10): with p the rate,
+
+    h ← h·(1 + √(p/(1 − p))·n),     n ~ N(0, I),
+
+which has the mean and the variance of h·b/(1 − p), b = 0 with probability p and else 1. n is an argument; without it
+nothing is dropped, and that is how the encoder is used afterwards.
+
 The published networks are fully connected, of two hidden layers of 1,000 rectifiers.
 
-Reference: A. Makhzani et al., Adversarial autoencoders, 2015, https://arxiv.org/abs/1511.05644.
+References: A. Makhzani et al., Adversarial autoencoders, 2015, https://arxiv.org/abs/1511.05644;
+N. Srivastava et al., Dropout, 2014, https://jmlr.org/papers/v15/srivastava14a.html.
 """
 
+import math
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from adversaria.errors import DataError
+from adversaria.errors import DataError, RecipeError
 from adversaria.nn.dcgan import plan
 from adversaria.nn.layers import batch_norm, halve, kaiming, linear
 from adversaria.nn.mlp import hidden_layers
@@ -54,10 +64,11 @@ class MLPEncoder(nn.Module):
         noise: numbers of η that the encoder takes; 0 for none.
         width: units in each hidden layer.
         depth: hidden layers, ≥ 1.
+        dropout: p ∈ [0, 1), the rate at which hidden units are dropped.
         generator: of the weights, on the CPU.
 
     Raises:
-        RecipeError: a size is not positive, or the shape is neither of points nor of images.
+        RecipeError: a size is not positive, the rate out of its range, or the shape neither of points nor of images.
     """
 
     def __init__(
@@ -69,30 +80,48 @@ class MLPEncoder(nn.Module):
         noise: int = 0,
         width: int,
         depth: int,
+        dropout: float = 0.0,
         generator: torch.Generator,
     ) -> None:
         super().__init__()
         check_sizes(style=style, width=width, depth=depth)
         check_count("noise", noise)
-        self.shape, self.noise = tuple(shape), noise
+        if not 0 <= dropout < 1:
+            raise RecipeError(f"expected a rate of dropout in [0, 1), got {dropout!r}")
+        self.shape, self.noise, self.width = tuple(shape), noise, width
+        self.dropped = depth * width if dropout else 0
+        self._spread = math.sqrt(dropout / (1 - dropout))
         size = check_sample_shape(self.shape) + noise
         self.hidden = hidden_layers(size, width, depth, slope=0.0, normalisation="none", generator=generator)
         self.output = _Output(width, style, classes, generator=generator)
 
-    def features(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
+    def features(self, x: Tensor, noise: Tensor | None = None, *, dropping: Tensor | None = None) -> Tensor:
         """The last hidden layer of x (B, *shape), with noise (B, `noise`) if the encoder takes any: (B, width).
 
+        Arguments:
+            dropping: n (B, `dropped`) of the dropout; None drops nothing.
+
         Raises:
-            DataError: x is of the wrong shape.
+            DataError: x or n is of the wrong shape.
             TypeError: noise is given to an encoder that takes none, or missing where it does.
         """
         check_batch(x, self.shape)
         check_noise(noise, self.noise, len(x))
-        return self.hidden(_beside(x.flatten(1), noise))
+        h = _beside(x.flatten(1), noise)
+        if dropping is None:
+            return self.hidden(h)
+        if dropping.shape != (len(x), self.dropped):
+            raise DataError(f"expected n of shape ({len(x)}, {self.dropped}), got {tuple(dropping.shape)}")
+        factors = iter((1 + self._spread * dropping).chunk(self.dropped // self.width, dim=1))
+        for layer in self.hidden:
+            h = layer(h)
+            if isinstance(layer, nn.ReLU):
+                h = h * next(factors)
+        return h
 
-    def forward(self, x: Tensor, noise: Tensor | None = None) -> Heads:
+    def forward(self, x: Tensor, noise: Tensor | None = None, *, dropping: Tensor | None = None) -> Heads:
         """The heads of x (B, *shape); see `features`."""
-        return self.output(self.features(x, noise))
+        return self.output(self.features(x, noise, dropping=dropping))
 
 
 class DCGANEncoder(nn.Module):

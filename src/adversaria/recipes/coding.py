@@ -15,6 +15,8 @@ class MLPEncoder(Config):
     """Units in each hidden layer."""
     depth: PositiveInt = 2
     """Hidden layers."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Rate at which hidden units are dropped while it learns."""
 
 
 class DCGANEncoder(Config):
