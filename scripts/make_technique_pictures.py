@@ -1,6 +1,7 @@
-"""Draw the points of a GAN that collapses beside those of the same with minibatch discrimination.
+"""Draw what minibatch discrimination does to a GAN that collapses: points of the plane, and digits.
 
-python scripts/make_technique_pictures.py runs/reproduce/techniques-grid25-quick docs/pictures
+python scripts/make_technique_pictures.py docs/pictures runs/reproduce/techniques-grid25-quick
+python scripts/make_technique_pictures.py docs/pictures runs/reproduce/techniques-mnist-quick
 """
 
 import sys
@@ -8,32 +9,54 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from adversaria import data
+from adversaria.data import to_uint8
 from adversaria.files import atomic_file
 from adversaria.randomness import generator_for
 from adversaria.report.before_after import points_before_after
 from adversaria.report.figures import window
+from adversaria.report.pictures import Pixels, image_grid
 from adversaria.reproduce.correcting import REAL
 from adversaria.reproduce.study import folder_name
-from adversaria.reproduce.techniques import COLLAPSING, WIDENED
+from adversaria.reproduce.techniques import COLLAPSING, PLAIN, WIDENED
 from adversaria.runs import Run
 
-SHOWN, SEED, DPI = 2_500, 0, 200
+SHOWN, SEED, DPI, GAP = 2_500, 0, 200, 12
+COLUMNS, ROWS = 10, 6
+DISCRIMINATED = "minibatch discrimination"
+
+
+def made(study: Path, label: str, count: int) -> Any:
+    """Samples of the first seed."""
+    return Run(study / "runs" / folder_name(label, SEED)).model().sample(count, seed=SEED)
 
 
 def collapsing_and_widened(study: Path) -> Any:
-    """The points of the first seed, and as many of the law."""
+    """The points of both, and as many of the law."""
     law = data.Grid25()
-    points: dict[str, np.ndarray] = {
-        label: Run(study / "runs" / folder_name(label, SEED)).model().sample(SHOWN, seed=SEED).numpy()
-        for label in (COLLAPSING, WIDENED)
-    }
+    points: dict[str, np.ndarray] = {label: made(study, label, SHOWN).numpy() for label in (COLLAPSING, WIDENED)}
     points[REAL] = law.sample(SHOWN, generator=generator_for(SEED, "figure")).numpy()
     return points_before_after(points, window(law.modes), marks=law.modes)
 
 
+def plain_and_discriminated(study: Path) -> Pixels:
+    """Digits of both, side by side."""
+    left, right = (
+        image_grid(to_uint8(made(study, label, COLUMNS * ROWS)).numpy(), COLUMNS) for label in (PLAIN, DISCRIMINATED)
+    )
+    gap = np.full((left.shape[0], GAP, 3), 255, dtype=np.uint8)
+    return np.concatenate([left, gap, right], axis=1)
+
+
 if __name__ == "__main__":
-    folder, target = map(Path, sys.argv[1:])
-    with atomic_file(target / "techniques-collapse.png") as temporary:
-        collapsing_and_widened(folder).savefig(temporary, format="png", dpi=DPI, facecolor="white")
+    target, *folders = map(Path, sys.argv[1:])
+    for folder in folders:
+        if folder.name.startswith("techniques-grid25"):
+            with atomic_file(target / "techniques-collapse.png") as temporary:
+                collapsing_and_widened(folder).savefig(temporary, format="png", dpi=DPI, facecolor="white")
+        else:
+            with atomic_file(target / "techniques-mnist.png") as temporary:
+                pixels = plain_and_discriminated(folder)
+                Image.fromarray(pixels[..., 0]).save(temporary, format="PNG", optimize=True)
