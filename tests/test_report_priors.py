@@ -66,3 +66,9 @@ def test_strips_hold_every_image_in_its_place(channels):
     tile = drawn[gap : gap + 56, gap + 3 * (56 + gap) :][:, :56]
     expected = images[0, 3].repeat(factor, -1).repeat(factor, -2).transpose(1, 2, 0)
     np.testing.assert_array_equal(tile, np.broadcast_to(expected, tile.shape))
+
+
+def test_strips_that_are_no_walks_have_no_shares():
+    figure = strips({"one": np.zeros((1, 3, 1, 8, 8), dtype=np.uint8)})
+    assert [len(axes.get_xticklabels()) for axes in figure.axes] == [0]
+    assert figure.axes[0].get_xlabel() == ""

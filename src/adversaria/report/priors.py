@@ -162,30 +162,33 @@ def along_walks(
 
 
 @styled
-def strips(groups: Mapping[str, Pixels], *, shares: ArrayLike) -> "Figure":
-    """Walks as strips of images, group under group.
+def strips(groups: Mapping[str, Pixels], *, shares: ArrayLike | None = None) -> "Figure":
+    """Walks, or samples, as strips of images, group under group.
 
     Arguments:
         groups: by name (rows, steps, C, H, W) uint8, C 1 or 3, all with equally many steps of one size.
-        shares: (steps,) λ, written under the last group.
+        shares: (steps,) λ, written under the last group; None: they are no walks.
     """
-    steps, side = np.asarray(shares, dtype=np.float64), next(iter(groups.values())).shape[-1]
+    steps, side = (next(iter(groups.values())).shape[axis] for axis in (1, -1))
     factor = enlargement(side, 56)
     gap = factor + 2
     tile = factor * side + gap
     counts = [len(images) for images in groups.values()]
-    width, height = tile * len(steps) / 100, sum(tile * count / 100 + 0.25 for count in counts) + 0.3
+    below = 0.1 if shares is None else 0.3
+    width, height = tile * steps / 100, sum(tile * count / 100 + 0.25 for count in counts) + below
     figure, axes = stacked_panels(counts, width=width, height=height)
     for (name, images), one in zip(groups.items(), axes, strict=True):
         flat = images.reshape(-1, *images.shape[2:])
-        one.imshow(image_grid(flat, len(steps), factor=factor, gap=gap), interpolation="nearest", aspect="equal")
+        one.imshow(image_grid(flat, steps, factor=factor, gap=gap), interpolation="nearest", aspect="equal")
         one.set_title(name, loc="left", pad=3)
         one.set_yticks([])
         one.set_xticks([])
         one.grid(visible=False)
         for spine in one.spines.values():
             spine.set_visible(False)
-    axes[-1].set_xticks([gap + tile * (k + 0.5) for k in range(len(steps))], [f"{share:g}" for share in steps])
-    axes[-1].tick_params(length=0)
-    axes[-1].set_xlabel("share λ of the way")
+    if shares is not None:
+        written = [f"{share:g}" for share in np.asarray(shares, dtype=np.float64)]
+        axes[-1].set_xticks([gap + tile * (k + 0.5) for k in range(steps)], written)
+        axes[-1].tick_params(length=0)
+        axes[-1].set_xlabel("share λ of the way")
     return figure
