@@ -10,7 +10,7 @@ from torch.utils import _pytree as pytree
 
 from adversaria import objectives, priors
 from adversaria.errors import DataError, RecipeError
-from adversaria.games.adversaries import Adversary, Blind, Informed
+from adversaria.games.adversaries import Adversary, Blind, Informed, Told
 from adversaria.games.autoencoding import aae, supervised_aae
 from adversaria.games.bilinear import alternating, simultaneous
 from adversaria.games.categorical import Separation, clustering_aae, reducing_aae, semi_supervised_aae
@@ -387,6 +387,16 @@ def test_marks_say_which_label_or_that_it_is_not_known():
     assert torch.equal(marking.shown(batch), torch.cat([batch.real, batch.labelled.real]))
 
 
+def test_a_told_critic_sees_the_same_labels_on_both_sides():
+    marking, batch = Told(priors.Normal(D), K), labelled_batch()
+    assert torch.equal(marking.shown(batch), batch.real)
+    code, drawn = torch.randn(B, D, generator=random(2)), marking.draw(batch, random(1))
+    for side in (code, drawn):
+        assert torch.equal(marking.marked(side, batch), torch.cat([side, one_hot(batch.label, K, like=side)], 1))
+    with pytest.raises(DataError, match="needs labelled batches"):
+        marking.marked(code, Batch(batch.real))
+
+
 def test_a_prior_needs_a_part_for_every_class():
     with pytest.raises(RecipeError, match="11 classes, but the prior only 4 parts"):
         Informed(RING, 11)
@@ -416,9 +426,11 @@ def informed(seed=5):
     return aae(*mlp_players(marks=K + 1, seed=seed), judge, Deterministic(), GaussianLikelihood(1.0), dim=D)
 
 
-def supervised(seed=5):
-    made = mlp_players(Gaussian(), given=K + D, seed=seed)
-    return supervised_aae(*made, adversary(priors.Normal(D)), Gaussian(), BernoulliLikelihood(), dim=D, classes=K)
+def supervised(seed=5, told=False):
+    made = mlp_players(Gaussian(), given=K + D, marks=K if told else 0, seed=seed)
+    marking = Told(priors.Normal(D), K) if told else Blind(priors.Normal(D))
+    judge = Adversary("critic", marking, objectives.NonSaturating())
+    return supervised_aae(*made, judge, Gaussian(), BernoulliLikelihood(), dim=D, classes=K)
 
 
 def discrete(kind, seed=5):
@@ -463,6 +475,7 @@ AUTOENCODERS = {
     "aae, labels": informed,
     "aae, convolutional": convolutional,
     "supervised": supervised,
+    "supervised, told": lambda seed=5: supervised(seed, told=True),
     "semi-supervised": lambda seed=5: discrete("semi", seed),
     "clustering": lambda seed=5: discrete("clusters", seed),
     "reducing": lambda seed=5: discrete("reducing", seed),

@@ -122,6 +122,7 @@ CHANGES = {
     "AAE.labels": ("aae-labels", "labels", None),
     "Categorical.content_critic": ("clustering", "content_critic", {"kind": "mlp", "width": 9, "depth": 1}),
     "Categorical.content_noise": ("clustering", "content_noise", None),
+    "SupervisedAAE.critic_told": ("supervised", "critic_told", False),
     "SemiSupervisedAAE.labels": ("semisupervised", "labels", {"count": 30, "batch_size": 10}),
     "SemiSupervisedAAE.classification_optimiser": ("semisupervised", "classification_optimiser", ADAM),
     "ClusteringAAE.clusters": ("clustering", "clusters", 4),

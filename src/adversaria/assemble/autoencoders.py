@@ -20,7 +20,7 @@ from adversaria.assemble.records import labels_told, records
 from adversaria.assemble.states import state
 from adversaria.data import ImageData, Splits, choose_labelled
 from adversaria.errors import RecipeError
-from adversaria.games.adversaries import Adversary, Blind, Informed, Marking
+from adversaria.games.adversaries import Adversary, Blind, Informed, Marking, Told
 from adversaria.games.autoencoding import aae, supervised_aae
 from adversaria.games.categorical import Separation, clustering_aae, reducing_aae, semi_supervised_aae
 from adversaria.games.content import represent
@@ -61,9 +61,10 @@ def _(recipe: recipes.AAE, space: SampleSpace, device: torch.device) -> State:
 def _(recipe: recipes.SupervisedAAE, space: SampleSpace, device: torch.device) -> State:
     random = generator_for(recipe.seed, "weights")
     made = coding(recipe, space, random)
-    judge = critic(recipe.critic, (made.prior.dim,), 0, random)
+    told = made.contents if recipe.critic_told else 0
+    judge = critic(recipe.critic, (made.prior.dim + told,), 0, random)
     encoder, decoder, judge = (placed(player, device) for player in (made.encoder, made.decoder, judge))
-    against = _adversary(recipe, "critic", Blind(made.prior))
+    against = _adversary(recipe, "critic", Told(made.prior, told) if told else Blind(made.prior))
     how = made.learning, made.likelihood
     game = supervised_aae(encoder, decoder, judge, against, *how, dim=made.prior.dim, classes=made.contents)
     return _begun(recipe, game, _adversarial(recipe))

@@ -8,6 +8,7 @@ classes. Noise of a deviation well above the gap hides it. It may shrink over th
 **Labels.** A critic may be told where a code should lie: it judges [c, e], with e the one-hot of the label of the
 sample, or an entry K + 1 of its own for samples whose label is not known. What a labelled code is compared with comes
 from the part of the prior that bears its label; the others are compared with the whole prior (Makhzani et al., §2.3).
+Or it is told the label of every sample, so that no code says what class its sample is of (`Told`, ours).
 
 Reference: A. Makhzani et al., Adversarial autoencoders, 2015, https://arxiv.org/abs/1511.05644.
 """
@@ -63,6 +64,34 @@ class Blind:
 
 
 @dataclass(frozen=True)
+class Told:
+    """The critic is told the label of each sample: codes and one-hots (B, d + K), both sides with the same labels.
+
+    So the codes of every class are pressed into the prior. A blind critic asks it of all codes together alone, and they
+    may then say what the class is.
+
+    Arguments:
+        prior: of the codes of every class.
+        classes: K, of the data.
+    """
+
+    prior: Prior
+    classes: int
+
+    def shown(self, batch: Batch) -> Tensor:
+        """The batch."""
+        return batch.real
+
+    def draw(self, batch: Batch, generator: torch.Generator) -> Tensor:
+        """From the prior."""
+        return self.prior.sample(len(batch.real), generator=generator)
+
+    def marked(self, code: Tensor, batch: Batch) -> Tensor:
+        """Each code with the one-hot of its label."""
+        return torch.cat([code, one_hot(label_of(batch), self.classes, like=code)], dim=1)
+
+
+@dataclass(frozen=True)
 class Informed:
     """The critic is told the labels of a second, labelled batch: codes and one-hots (B + M, d + K + 1).
 
@@ -109,6 +138,17 @@ def labelled_of(batch: Batch) -> Labelled:
     if batch.labelled is None:
         raise DataError("this game learns from a second, labelled batch, and there is none; give it labelled samples")
     return batch.labelled
+
+
+def label_of(batch: Batch) -> Tensor:
+    """The labels of a batch, (B,).
+
+    Raises:
+        DataError: it has none.
+    """
+    if batch.label is None:
+        raise DataError("this game needs labelled batches, and this one has no labels; take data with classes")
+    return batch.label
 
 
 @dataclass(frozen=True)

@@ -44,8 +44,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from adversaria.errors import DataError
-from adversaria.games.adversaries import Adversary
+from adversaria.games.adversaries import Adversary, label_of
 from adversaria.games.content import one_hot, represent
 from adversaria.games.game import Batch, Game, Loss, Move, Outcome, Phase, Players, Tensors
 from adversaria.games.likelihoods import Likelihood
@@ -156,14 +155,3 @@ def adversarial_phases(
     move = Move(("encoder",), encoder_loss, role="regularise")
     judge = Phase("discriminate", critics, draw=draw, make=make, makers=("encoder",))
     return judge, replace(judge, name="regularise", moves=(move,), shares=True)
-
-
-def label_of(batch: Batch) -> Tensor:
-    """The labels of a batch, (B,).
-
-    Raises:
-        DataError: it has none.
-    """
-    if batch.label is None:
-        raise DataError("this game needs labelled batches, and this one has no labels; take data with classes")
-    return batch.label

@@ -101,6 +101,8 @@ class SupervisedAAE(Adversarial):
     """The decoder is given the label of every sample, and the code holds what is left: the style."""
 
     kind: Literal["supervised-aae"] = "supervised-aae"
+    critic_told: bool = True
+    """The critic is told the label too, so that styles of every class have the law of the prior; published: false."""
 
 
 class Categorical(Adversarial):
