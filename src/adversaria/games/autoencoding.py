@@ -16,6 +16,7 @@ one would set the size of the steps along the others.
     aae                      none                             z                               autoencoding.py
     aae, Informed            none; D is told the label        z                               autoencoding.py
     supervised_aae           the label, one-hot               [y, z]                          autoencoding.py
+    supervised_aae, Told     the same; D is told it too       [y, z]                          autoencoding.py
     semi_supervised_aae      softmax of the logits, K         [y, z]                          categorical.py
     clustering_aae           the same, without labels         [y, z]                          categorical.py
     reducing_aae             the same, labels or none         y·W + z                         categorical.py
@@ -24,7 +25,7 @@ one would set the size of the steps along the others.
 
     players   "encoder"        x (B, ...) [, η (B, k)] → Heads(style (B, s), logits (B, K) or None)   `nn.MLPEncoder`, …
               "decoder"        representation (B, c) → samples (B, ...)   a generator of `nn`, with `unbounded`
-              "critic"         z (B, d), or with labels [z, one-hot] (B, d + K + 1) → (B, 1)   `nn.MLPCritic`
+              "critic"         z (B, d), or marked (`adversaries.Marking`) [z, one-hot] → (B, 1)   `nn.MLPCritic`
               "content_critic" y (B, K) → (B, 1)                      in the last three games
               "heads"          y (B, K) → y·W (B, d)                  `nn.ClusterHeads`, in reducing_aae
     codes     posterior.encode(encoder, x, noise) → Encoded(code z (B, d), style (B, s), logits (B, K) or None)
@@ -42,7 +43,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from adversaria.games.adversaries import Adversary, label_of
 from adversaria.games.content import one_hot, represent
