@@ -146,7 +146,12 @@ def test_invariances():
 def test_ties_outlive_a_rotation(case):
     fake, real = (x.double() for x in CASES[case])
     turn = torch.linalg.qr(normal(fake.shape[1], fake.shape[1], 3)).Q
-    assert values(neighbour_measures(fake @ turn + 0.1, real @ turn + 0.1)) == values(neighbour_measures(fake, real))
+
+    def turned(x):
+        # A matrix product may round equal rows differently, by where they lie in its blocks: then nothing is tied.
+        return (x[:, :, None] * turn).sum(1) + 0.1
+
+    assert values(neighbour_measures(turned(fake), turned(real))) == values(neighbour_measures(fake, real))
 
 
 def test_threads_do_not_matter():
