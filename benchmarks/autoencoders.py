@@ -146,8 +146,11 @@ def adversarial_by_hand(kind: str) -> Play:
         return torch.cat([one_hot(label, CLASSES).float(), z], 1) if kind == "supervised-aae" else z
 
     def sides(batch: Batch) -> tuple[Tensor, Tensor, Callable[[Tensor], Tensor]]:
-        if kind != "told-aae":
+        if kind == "aae":
             return batch.real, prior.sample(BATCH, generator=random), lambda code: code
+        if kind == "supervised-aae":
+            label = one_hot(batch.label, CLASSES).float()
+            return batch.real, prior.sample(BATCH, generator=random), lambda code: torch.cat([code, label], 1)
         label = torch.cat([torch.full((BATCH,), CLASSES), batch.labelled.label])
         marks = one_hot(label, CLASSES + 1).float()
         near = prior.sample_given(batch.labelled.label, generator=random)
