@@ -571,3 +571,11 @@ def test_images_of_runs_from_before_there_was_a_calibration_part_kept_none():
     tree = recipes.named("digits-dcgan").model_dump(mode="json")
     del tree["data"]["calibration"]
     assert recipes.recorded(tree).data.calibration == 0
+
+
+def test_the_critic_of_styles_was_not_told_the_label():
+    tree = recipes.named("mnist-aae-supervised").model_dump(mode="json")
+    assert recipes.recorded(tree).critic_told
+    del tree["critic_told"]
+    assert not recipes.recorded(tree).critic_told
+    assert recipes.parse(tree).critic_told, "a recipe that is written today"

@@ -137,8 +137,8 @@ def parse(tree: Mapping[str, Any]) -> Recipe:
 def recorded(tree: Mapping[str, Any]) -> Recipe:
     """The recipe that a run or a model wrote down, whole: a field that it lacks had not been thought of.
 
-    It then means what was done: nothing was kept for calibration. Historical averaging was a way of playing the
-    bilinear game; it has become a part of any game.
+    It then means what was done: nothing was kept for calibration, and the critic of styles was not told the label.
+    Historical averaging was a way of playing the bilinear game; it has become a part of any game.
 
     Raises:
         RecipeError: as for `parse`.
@@ -151,6 +151,8 @@ def _as_then(tree: Mapping[str, Any]) -> dict[str, Any]:
     source = complete.get("data")
     if isinstance(source, dict) and source.get("kind") == "images":
         complete["data"] = {"calibration": 0.0} | source
+    if complete.get("kind") == "supervised-aae":
+        complete = {"critic_told": False} | complete
     weight = complete.pop("history_weight", None) if complete.get("kind") == "bilinear" else None
     if weight is not None and complete.get("play") == "historical-averaging":
         complete |= {"play": "simultaneous", "historical_averaging": weight}
