@@ -18,12 +18,12 @@ from adversaria.model import Autoencoder
 from adversaria.report.codes import code_maps
 from adversaria.report.encoding import coded
 from adversaria.report.material import Coded
-from adversaria.report.pictures import Pixels, image_grid
+from adversaria.report.pictures import beside, image_grid
 from adversaria.report.tiles import cluster_members, manifold, numbered, reconstructions, styles
 from adversaria.reproduce.study import folder_name
 from adversaria.runs import Run
 
-DPI, GAP = 200, 12
+DPI = 200
 
 Drawn = Iterator[tuple[str, Any]]
 """Names of pictures, and figures or pixels."""
@@ -84,13 +84,6 @@ def _lines_in(model: Autoencoder, shown: Any, view: Any) -> Any:
 
     cells = torch.from_numpy(mesh(view, 200))
     return shown.codes._replace(prior=model.prior.log_prob(cells).exp().reshape(200, 200).numpy())
-
-
-def beside(pictures: list[Pixels]) -> Pixels:
-    """Pictures of one height, from left to right."""
-    gap = np.full((pictures[0].shape[0], GAP, 3), 255, dtype=np.uint8)
-    row = [part for picture in pictures for part in (picture, gap)][:-1]
-    return np.concatenate(row, axis=1)
 
 
 def of_study(folder: Path) -> Drawn:

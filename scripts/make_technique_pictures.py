@@ -17,13 +17,13 @@ from adversaria.files import atomic_file
 from adversaria.randomness import generator_for
 from adversaria.report.before_after import points_before_after
 from adversaria.report.figures import window
-from adversaria.report.pictures import Pixels, image_grid
+from adversaria.report.pictures import Pixels, beside, image_grid
 from adversaria.reproduce.correcting import REAL
 from adversaria.reproduce.study import folder_name
 from adversaria.reproduce.techniques import COLLAPSING, PLAIN, WIDENED
 from adversaria.runs import Run
 
-SHOWN, SEED, DPI, GAP = 2_500, 0, 200, 12
+SHOWN, SEED, DPI = 2_500, 0, 200
 COLUMNS, ROWS = 10, 6
 DISCRIMINATED = "minibatch discrimination"
 
@@ -43,11 +43,8 @@ def collapsing_and_widened(study: Path) -> Any:
 
 def plain_and_discriminated(study: Path) -> Pixels:
     """Digits of both, side by side."""
-    left, right = (
-        image_grid(to_uint8(made(study, label, COLUMNS * ROWS)).numpy(), COLUMNS) for label in (PLAIN, DISCRIMINATED)
-    )
-    gap = np.full((left.shape[0], GAP, 3), 255, dtype=np.uint8)
-    return np.concatenate([left, gap, right], axis=1)
+    shown = (to_uint8(made(study, label, COLUMNS * ROWS)).numpy() for label in (PLAIN, DISCRIMINATED))
+    return beside([image_grid(images, COLUMNS) for images in shown])
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from adversaria.report import data_uri, image_grid, nearest, preference
-from adversaria.report.pictures import PAPER, spread
+from adversaria.report.pictures import PAPER, beside, spread
 
 RANDOM = np.random.default_rng(0)
 
@@ -146,3 +146,13 @@ def test_the_error_of_the_preference_is_that_of_two_equal_laws():
     # sd of the mean is 0.067/√4000 = 0.0011, relative sd of the sd is 1/√8000 = 1.1 %: four and a half of each.
     assert values.mean() == pytest.approx(0.5, abs=0.005)
     assert values.std() == pytest.approx(errors[0], rel=0.05)
+
+
+def test_pictures_stand_beside_each_other_with_white_between():
+    left, right = np.zeros((4, 2, 3), dtype=np.uint8), np.full((4, 5, 3), 7, dtype=np.uint8)
+    row = beside([left, right], gap=3)
+    assert row.shape == (4, 10, 3)
+    np.testing.assert_array_equal(row[:, :2], left)
+    assert (row[:, 2:5] == 255).all()
+    np.testing.assert_array_equal(row[:, 5:], right)
+    np.testing.assert_array_equal(beside([left]), left)

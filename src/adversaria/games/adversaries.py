@@ -64,7 +64,7 @@ class Blind:
 
 
 @dataclass(frozen=True)
-class Told:
+class Told(Blind):
     """The critic is told the label of each sample: codes and one-hots (B, d + K), both sides with the same labels.
 
     So the codes of every class are pressed into the prior. A blind critic asks it of all codes together alone, and they
@@ -75,16 +75,7 @@ class Told:
         classes: K, of the data.
     """
 
-    prior: Prior
     classes: int
-
-    def shown(self, batch: Batch) -> Tensor:
-        """The batch."""
-        return batch.real
-
-    def draw(self, batch: Batch, generator: torch.Generator) -> Tensor:
-        """From the prior."""
-        return self.prior.sample(len(batch.real), generator=generator)
 
     def marked(self, code: Tensor, batch: Batch) -> Tensor:
         """Each code with the one-hot of its label."""

@@ -62,6 +62,17 @@ def image_grid(images: Pixels, columns: int, *, factor: int = 1, gap: int = 3) -
     return picture
 
 
+def beside(pictures: Sequence[Pixels], *, gap: int = 12) -> Pixels:
+    """Pictures of one height, from left to right, with white between them.
+
+    Arguments:
+        pictures: (H, W_i, 3), at least one.
+        gap: pixels between them.
+    """
+    white = np.full((pictures[0].shape[0], gap, 3), 255, dtype=np.uint8)
+    return np.concatenate([part for picture in pictures for part in (picture, white)][:-1], axis=1)
+
+
 def data_uri(picture: Pixels, *, budget: int = 120_000) -> str:
     """A picture as an inline image of at most `budget` bytes: PNG, which keeps every pixel, or else WebP.
 
